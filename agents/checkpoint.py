@@ -1,0 +1,58 @@
+"""The state of a training run on disk: the only file of the package that reads a torch archive, and only tensors.
+
+`torch.load(weights_only=True)` without a fallback: a hostile file is refused, never executed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
+
+
+class InvalidCheckpoint(ValueError):
+    """A training state that cannot be read."""
+
+
+def save_state(path: Path, agent: BaseAlgorithm) -> None:
+    """Weights, optimizer, counters and random states; written whole or not at all.
+
+    DQN's replay buffer is not kept (5.6 GB): a resumed run fills a new one before it goes on learning.
+    """
+    state = {
+        "parameters": agent.get_parameters(),
+        "counters": {name: getattr(agent, name) for name in _COUNTERS if hasattr(agent, name)},
+        "torch_rng": torch.get_rng_state(),
+        "numpy_rng": list(np.random.get_state(legacy=True)[1].tolist()),  # type: ignore[index]
+    }
+    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_state(path: Path, agent: BaseAlgorithm) -> None:
+    """Put the state at `path` into an agent made from the same config."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no training state at {path}; leave out --resume to begin this run")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=agent.device, weights_only=True)
+    except Exception as fault:
+        raise InvalidCheckpoint(f"{path} is not a training state of this version: {fault}") from fault
+    agent.set_parameters(state["parameters"], exact_match=True, device=agent.device)
+    for name, count in state["counters"].items():
+        setattr(agent, name, count)
+    torch.set_rng_state(state["torch_rng"].cpu())
+    position = np.random.get_state(legacy=True)
+    np.random.set_state(("MT19937", np.array(state["numpy_rng"], np.uint32), *position[2:]))  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""evaluation: the gap report. Nothing here yet."""

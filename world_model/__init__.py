@@ -1,0 +1,1 @@
+"""world_model: tokenizer, dynamics, outcome, simulator, bundle, training. Nothing here yet."""
