@@ -24,3 +24,12 @@ def keep_freed_memory() -> None:
         return
     mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def one_thread() -> None:
+    """For worker processes that share the cores: torch and OpenCV each take one."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+
+from data_gen.atomic import write_atomically
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
 
@@ -31,15 +33,9 @@ def save_state(path: Path, agent: BaseAlgorithm) -> None:
         "torch_rng": torch.get_rng_state(),
         "numpy_rng": list(np.random.get_state(legacy=True)[1].tolist()),  # type: ignore[index]
     }
-    temporary = path.with_name(f"{path.name}.tmp{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def load_state(path: Path, agent: BaseAlgorithm) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,6 +24,7 @@ from torch import Tensor
 from agents.frozen import FrozenPolicy, PolicyHead
 from agents.network import FrameNetworkConfig
 from agents.view import View
+from data_gen.atomic import write_atomically
 
 _FORMAT = 1
 _MAX_JSON_BYTES = 1 << 20
@@ -67,10 +67,10 @@ def save_policy(path: Path | str, record: PolicyRecord, weights: dict[str, Tenso
     path.parent.mkdir(parents=True, exist_ok=True)
     if weights is not None:
         data = save_tensors({name: tensor.detach().half().contiguous() for name, tensor in weights.items()})
-        _write_atomically(path.with_name(path.name + ".safetensors"), data)
+        write_atomically(path.with_name(path.name + ".safetensors"), data)
         record = dataclasses.replace(record, weights_sha256=hashlib.sha256(data).hexdigest())
     text = json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True) + "\n"
-    _write_atomically(path.with_name(path.name + ".json"), text.encode())
+    write_atomically(path.with_name(path.name + ".json"), text.encode())
 
 
 def load_policy(
@@ -175,15 +175,3 @@ def _load_head(path: Path, record: PolicyRecord) -> PolicyHead:
     if not all(bool(torch.isfinite(tensor).all()) for tensor in head.parameters()):
         raise InvalidPolicy(f"{file} holds weights that are not finite")
     return head.eval()
-
-
-def _write_atomically(file: Path, data: bytes) -> None:
-    temporary = file.with_name(f"{file.name}.tmp{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Train PPO or DQN on any id: graded policies on the way, a state to resume from, JSONL and TensorBoard beside.
 
-    neural-env agent train --env Real/Pong-v0 --out runs/pong --steps 1000000 algo:ppo
+    neural-env agent train --env Real/Pong-v0 --out runs/pong --steps 1000000 --algo ppo
 
 A run folder holds `config.json`, `progress.jsonl`, `policies/step_<n>.{json,safetensors}` with each one's evaluation,
 `state.pt` (weights, optimizer, counters) and `tensorboard/`. Knows nothing of where an id comes from.

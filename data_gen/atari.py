@@ -16,6 +16,8 @@ class AtariEmulator(Emulator):
     """An ALE game. Deterministic: the seed is set, but these games do not use it once stickiness is off."""
 
     def __init__(self, spec: GameSpec) -> None:
+        if spec.emulator_kwargs:
+            raise InvalidSpec(f"GameSpec.emulator_kwargs: an Atari game takes none; got {sorted(spec.emulator_kwargs)}")
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.ale = ale_py.ALEInterface()
         self.ale.setFloat("repeat_action_probability", 0.0)

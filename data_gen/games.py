@@ -103,12 +103,13 @@ _BUILT_IN = (
     ),
     GameSpec(
         name="DoomDeathmatch",
-        emulator_id="deathmatch",
+        # Not the scenario called "deathmatch": its map has no deathmatch starts, and the engine crashes on it with bots.
+        emulator_id="cig",
         action_meanings=_DEATHMATCH,
         max_steps=1_050,  # 4,200 ticks
         keys={"": 0, "w": 1, "s": 2, "a": 3, "d": 4, "q": 5, "e": 6, "space": 7, "a+w": 8, "d+w": 9,
               "space+w": 10, "a+space": 11, "d+space": 12, "q+space": 13, "e+space": 14},
-        emulator_kwargs={"bots": 7},
+        emulator_kwargs={"bots": 7, "map": "map01", "frag_reward": 1.0},  # the scenario itself gives no reward
         **_DOOM,  # type: ignore[arg-type]
     ),
 )  # fmt: skip

@@ -87,6 +87,10 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         self._over = True
         self._frame: Frames | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy or a pickle is the same game, not yet reset: an emulator's process cannot travel. See `clone_state`."""
+        return type(self), (self.game, self.render_mode), {"spec": self.spec}
+
     # ---- Gymnasium ----------------------------------------------------------------------------------------------
 
     def reset(

@@ -1,0 +1,194 @@
+"""Short runs of steps for training: seeded, resumable, never across the end of an episode.
+
+    windows = Windows.open("recordings/pong", split="train", length=16, seed=0)
+    for position, batch in windows.stream(batch=32, position=0, workers=2):
+        batch.frames        # uint8 [32, 17, H, W, 3]; action t joins frames t and t + 1
+
+The k-th window is a function of seed and k: a stream goes on at any position, and rank r of w takes every w-th batch.
+Frames are decoded once, into a memory-mapped cache beside the recording. Imports neither Gymnasium nor an emulator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from data_gen.episode import Episode
+from data_gen.policy import Frames
+from data_gen.recording import Entry, Recording, summed_steps
+
+
+class NoWindows(ValueError):
+    """A split without a single window of the wanted length."""
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows of L steps."""
+
+    frames: Frames  # [B, L + 1, H, W, 3]
+    actions: npt.NDArray[np.int64]  # [B, L]; -1 where nobody knows (an imported video)
+    executed: npt.NDArray[np.int64]  # [B, L, ticks per step]; likewise
+    rewards: npt.NDArray[np.float32]  # [B, L]; NaN likewise
+    terminated: npt.NDArray[np.bool_]  # [B, L]
+    episodes: npt.NDArray[np.int64]  # [B], index into the split's entries
+    starts: npt.NDArray[np.int64]  # [B], the step within its episode at which a window begins
+
+
+class Windows:
+    """All windows of one split of a recording."""
+
+    def __init__(self, recording: Recording, split: str, length: int, seed: int, progress: bool = False) -> None:
+        if length < 1:
+            raise ValueError(f"length is {length}; a window has at least one step")
+        self.length = length
+        self.seed = seed
+        self._cache = _Cache.of(recording, split, progress)
+        self._starts = self._cache.window_starts(length)
+        if len(self._starts) == 0:
+            raise NoWindows(f"{recording.root} has no {split} episode with {length} steps in a row")
+
+    @classmethod
+    def open(cls, root: Path | str, split: str, length: int, seed: int = 0, progress: bool = False) -> Windows:
+        """The windows of the recording in `root`."""
+        return cls(Recording.open(root), split, length, seed, progress)
+
+    def __len__(self) -> int:
+        """How many different windows there are."""
+        return len(self._starts)
+
+    def batch(self, position: int, size: int) -> WindowBatch:
+        """Windows number position .. position + size - 1 of the endless shuffled stream."""
+        return self._cache.gather(self._starts[self._order(position, size)], self.length)
+
+    def stream(
+        self, batch: int, position: int = 0, workers: int = 1, rank: int = 0, world: int = 1
+    ) -> Iterator[tuple[int, WindowBatch]]:
+        """Batches without end, each with the position from which a resumed stream goes on after it."""
+        firsts = (position + (rank + world * turn) * batch for turn in count())
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: list[tuple[int, Future[WindowBatch]]] = []
+            for first in firsts:
+                waiting.append((first, pool.submit(self.batch, first, batch)))
+                if len(waiting) > workers:
+                    at, ready = waiting.pop(0)
+                    yield at + (world - rank) * batch, ready.result()
+
+    def _order(self, position: int, size: int) -> npt.NDArray[np.int64]:
+        """Which windows stand at these positions: every pass over the data is a permutation of its own."""
+        positions = np.arange(position, position + size)
+        passes, places = np.divmod(positions, len(self))
+        order = np.empty(size, np.int64)
+        for each in np.unique(passes):
+            chosen = passes == each
+            order[chosen] = _permutation(self.seed, int(each), len(self))[places[chosen]]
+        return order
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, which: int, size: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng([seed, which]).permutation(size)
+
+
+class _Cache:
+    """A split decoded once: frames in a memory-mapped file, the small columns in memory."""
+
+    def __init__(self, folder: Path, entries: list[Entry]) -> None:
+        self._frames: Frames = np.load(folder / "frames.npy", mmap_mode="r")
+        columns = np.load(folder / "columns.npz")
+        self._actions, self._executed = columns["actions"], columns["executed"]
+        self._rewards, self._terminated, self._real = columns["rewards"], columns["terminated"], columns["real"]
+        self._lengths = np.array([entry.steps for entry in entries], np.int64)
+        # Episode e's frames begin at row _first[e]: N steps have N + 1 frames, and columns are padded to fit.
+        self._first = np.concatenate([[0], np.cumsum(self._lengths + 1)])
+
+    @classmethod
+    def of(cls, recording: Recording, split: str, progress: bool) -> _Cache:
+        entries = recording.entries(split)
+        if not entries:
+            raise NoWindows(f"{recording.root} has no {split} episodes")
+        digest = hashlib.sha256(json.dumps([entry.sha256 for entry in entries]).encode()).hexdigest()[:16]
+        folder = recording.root / "cache" / f"{split}-{digest}"
+        if not folder.exists():
+            _build(recording, entries, folder, progress)
+        return cls(folder, entries)
+
+    def window_starts(self, length: int) -> npt.NDArray[np.int64]:
+        """[W, 2]: episode and first step of every window whose frames all are real."""
+        starts = []
+        for episode, steps in enumerate(self._lengths.tolist()):
+            real = self._real[self._first[episode] : self._first[episode] + steps + 1]
+            unreal_before = np.concatenate([[0], np.cumsum(~real)])
+            first = np.arange(max(0, steps - length + 1))
+            first = first[unreal_before[first + length + 1] == unreal_before[first]]
+            starts.append(np.stack([np.full(len(first), episode), first], axis=1))
+        return np.concatenate(starts).astype(np.int64)
+
+    def gather(self, starts_W2: npt.NDArray[np.int64], length: int) -> WindowBatch:
+        """Copy these windows out of the cache."""
+        episodes, steps = starts_W2.T
+        rows_WT = (self._first[episodes] + steps)[:, None] + np.arange(length + 1)
+        step_rows = rows_WT[:, :-1]
+        return WindowBatch(
+            frames=self._frames[rows_WT],
+            actions=self._actions[step_rows],
+            executed=self._executed[step_rows],
+            rewards=self._rewards[step_rows],
+            terminated=self._terminated[step_rows],
+            episodes=episodes,
+            starts=steps,
+        )
+
+
+def _build(recording: Recording, entries: list[Entry], folder: Path, progress: bool) -> None:
+    """Decode into a folder of its own and rename it: a cache is whole or not there, whoever else builds it too."""
+    folder.parent.mkdir(exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        _decode(recording, entries, unfinished, progress)
+        with suppress(OSError):  # another process was faster, with the same content
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _decode(recording: Recording, entries: list[Entry], folder: Path, progress: bool) -> None:
+    rows = summed_steps(entries) + len(entries)
+    shape = (rows, *recording.manifest.frame_size, 3)
+    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, shape)
+    columns: dict[str, list[npt.NDArray[Any]]] = {}
+    row = 0
+    for entry in tqdm(entries, desc="decoding", unit="episode", disable=not progress):
+        episode = recording.load(entry)
+        frames[row : row + len(episode) + 1] = episode.frames
+        row += len(episode) + 1
+        for name, column in _step_columns(episode).items():
+            columns.setdefault(name, []).append(np.concatenate([column, np.zeros_like(column[:1])]))
+        columns.setdefault("real", []).append(episode.real)
+    frames.flush()
+    np.savez(folder / "columns.npz", **{name: np.concatenate(parts) for name, parts in columns.items()})
+
+
+def _step_columns(episode: Episode) -> dict[str, npt.NDArray[Any]]:
+    """What an episode has one of a step; nobody knows the actions (-1) and rewards (NaN) of a video."""
+    unknown = np.full(len(episode), -1, np.int64)
+    return {
+        "actions": unknown if episode.actions is None else episode.actions,
+        "executed": unknown[:, None] if episode.executed is None else episode.executed,
+        "rewards": np.full(len(episode), np.nan, np.float32) if episode.rewards is None else episode.rewards,
+        "terminated": episode.terminated,
+    }

@@ -1,0 +1,205 @@
+"""The console command `neural-env`: a table of stages, each imported only when it runs.
+
+    neural-env                                   # the stages
+    neural-env agent train --help                # the flags of one
+    neural-env agent train --out runs/pong --config pong.json --steps 200000
+
+A stage is a function with one parameter, annotated with a frozen dataclass; the dataclass is its command line (see
+`neural_env.configuration`). It returns None or an exit code. A mistake of the user's (ValueError, OSError, an unknown
+name) becomes one sentence and exit code 2; anything else is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
+
+from neural_env import __version__
+
+_MISTAKE, _INTERRUPTED, _OUTPUT_CLOSED = 2, 130, 141
+_TRACEBACK_VARIABLE = "NEURAL_ENV_TRACEBACK"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of the table."""
+
+    target: str  # "package.module:function"
+    help: str  # one line
+    after_interrupt: str = "run it again to start over"  # how to go on after Ctrl-C
+
+
+STAGES: dict[str, Stage] = {
+    "games": Stage("neural_env.games_command:list_games", "list the games and how each is seen"),
+    "agent train": Stage(
+        "agents.train:train",
+        "train PPO or DQN on any environment id",
+        "the same command with --resume goes on from the last graded policy",
+    ),
+    "doctor": Stage("neural_env.doctor:doctor", "check this installation and say what to do about it"),
+}
+
+# Import name -> the extra that brings it.
+_EXTRAS = {
+    "pygame": "play",
+    "starlette": "play",
+    "uvicorn": "play",
+    "websockets": "play",
+    "tensorboard": "track",
+    "huggingface_hub": "hub",
+    "ray": "ray",
+    "minari": "export",
+    "pyarrow": "export",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage that `argv` names; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--version"]:
+        print(f"neural-env {__version__}")
+        return 0
+    name = stage_name(words)
+    if name is None:
+        return _without_stage(words)
+    return _guarded(name, words[len(name.split()) :])
+
+
+def stage_name(words: Sequence[str]) -> str | None:
+    """The longest stage with which `words` begin.
+
+    Example:
+        >>> stage_name(["agent", "train", "--steps", "5"])
+        'agent train'
+    """
+    matching = [name for name in STAGES if list(words[: len(name.split())]) == name.split()]
+    return max(matching, key=len, default=None)
+
+
+def load_stage(name: str) -> tuple[Callable[[Any], int | None], type]:
+    """The function of a stage and the dataclass that it takes."""
+    module, _, attribute = STAGES[name].target.partition(":")
+    function = getattr(importlib.import_module(module), attribute)
+    hints = get_type_hints(function)
+    hints.pop("return", None)
+    (config_type,) = hints.values()
+    return function, config_type
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    from neural_env.configuration import parse_config
+
+    function, config_type = load_stage(name)
+    return function(parse_config(config_type, arguments, f"neural-env {name}")) or 0
+
+
+# ---- what can go wrong -------------------------------------------------------------------------------------------
+
+
+def _guarded(name: str, arguments: Sequence[str]) -> int:
+    try:
+        code = _run(name, arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as end:  # tyro's, after help or a mistake in the flags
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else _complain(name, str(end.code))
+    except KeyboardInterrupt:
+        _complain(name, f"interrupted; {STAGES[name].after_interrupt}.")
+        return _INTERRUPTED
+    except Exception as fault:
+        if isinstance(fault, BrokenPipeError) and _output_is_closed():
+            return _OUTPUT_CLOSED
+        sentence = explained(fault)
+        if sentence is None or os.environ.get(_TRACEBACK_VARIABLE) == "1":
+            raise
+        return _complain(name, sentence)
+
+
+def explained(fault: Exception) -> str | None:
+    """One sentence for a mistake that a user can make; None for a bug of ours.
+
+    Example:
+        >>> explained(FileNotFoundError(2, "No such file or directory", "pong.json"))
+        'pong.json: no such file or directory'
+        >>> explained(KeyError("frames")) is None
+        True
+    """
+    if isinstance(fault, OSError) and fault.strerror is not None:
+        where = "" if fault.filename is None else f"{fault.filename}: "
+        return f"{where}{fault.strerror[:1].lower()}{fault.strerror[1:]}"
+    if isinstance(fault, ImportError):
+        return _explained_import(fault)
+    is_named_key = isinstance(fault, KeyError) and type(fault) is not KeyError
+    if is_named_key or isinstance(fault, (ValueError, OSError, UnregisteredEnv, DependencyNotInstalled)):
+        return " ".join(str(fault).split()) or type(fault).__name__
+    return None
+
+
+def _explained_import(fault: ImportError) -> str | None:
+    from neural_env.doctor import foreign_packages
+
+    missing = (fault.name or "").partition(".")[0]
+    if missing in _EXTRAS:
+        return f"this needs {missing}, which is not installed: pip install 'neural-env[{_EXTRAS[missing]}]'"
+    if foreign := foreign_packages():
+        return f"{foreign[0]}; `neural-env doctor` says what to do"
+    return None
+
+
+def _complain(name: str, sentence: str) -> int:
+    print(f"neural-env {name}: {sentence}", file=sys.stderr)
+    return _MISTAKE
+
+
+def _output_is_closed() -> bool:
+    """Whether whoever read our output has left (`neural-env games | head`), rather than a worker of ours."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        return True
+    return False
+
+
+# ---- without a stage ---------------------------------------------------------------------------------------------
+
+
+def _without_stage(words: Sequence[str]) -> int:
+    """Print the stages; naming none, or asking for help, is no mistake."""
+    named = [word for word in words if not word.startswith("-")]
+    wants_help = not words or "--help" in words or "-h" in words
+    group = [name for name in STAGES if named and name.split()[: len(named)] == named]
+    if wants_help and (group or not named):
+        print(_stage_list(group or list(STAGES)))
+        return 0
+    wrong = " ".join(named) or words[0]
+    near = difflib.get_close_matches(wrong, STAGES, n=1)
+    hint = f" Did you mean `neural-env {near[0]}`?" if near and not group else ""
+    problem = f"`{wrong}` needs another word." if group else f"there is no stage `{wrong}`.{hint}"
+    print(f"neural-env: {problem}\n\n{_stage_list(group or list(STAGES))}", file=sys.stderr)
+    return _MISTAKE
+
+
+def _stage_list(names: Sequence[str]) -> str:
+    width = max(map(len, names))
+    lines = [f"  {name:<{width}}  {STAGES[name].help}" for name in names]
+    return "\n".join(
+        [
+            "usage: neural-env <stage> [flags]    flags and defaults: neural-env <stage> --help",
+            "",
+            *lines,
+            "",
+            "--config file.json gives a stage its values, and flags win over it; --version prints the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
