@@ -49,6 +49,7 @@ class FrameFeatures(BaseFeaturesExtractor):
 
     def __init__(self, observation_space: gymnasium.spaces.Box, config: FrameNetworkConfig) -> None:
         super().__init__(observation_space, config.width)
+        self.config = config
         self.network = FrameNetwork(config)
 
     def forward(self, observations: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,8 @@ from agents.network import FrameFeatures, FrameNetworkConfig
 from agents.policy_file import load_policy
 from agents.run_logger import run_logger
 from agents.view import AgentView, View
+from data_gen.live_recording import LiveRecorder, publish_live
+from data_gen.spec import GameSpec
 
 # Far from the seeds that anyone would pass for training or recording.
 _EVALUATION_SEED = 10_000_000
@@ -86,6 +89,7 @@ class TrainConfig:
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
     init: Path | None = None  # policy to go on from
+    record: Path | None = None  # also write every episode that is played into this recording
     resume: bool = False  # continue the run in `out`
     threads: int | None = None  # torch threads
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
@@ -98,10 +102,10 @@ def train(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     folder = RunFolder(config.out)
     folder.begin(config)
-    envs = make_lanes(config)
+    envs, logger = make_lanes(config), run_logger(config.out)
     try:
         agent = make_agent(config, envs)
-        agent.set_logger(run_logger(config.out))
+        agent.set_logger(logger)
         if config.init is not None and not config.resume:
             start_from(agent, config.init)
         if config.resume:
@@ -111,6 +115,23 @@ def train(config: TrainConfig) -> None:
             agent.learn(remaining, GradedPolicies(config, folder), reset_num_timesteps=False, progress_bar=False)
     finally:
         envs.close()
+        logger.close()
+    if config.record is not None:
+        publish_live(config.record, game_of(config.env), {"agent": _plain(config)})
+
+
+def game_of(env: str) -> GameSpec:
+    """The game behind a twin's id."""
+    kwargs = gymnasium.spec(env).kwargs
+    if "game" not in kwargs:
+        raise ValueError(f"{env} is not the twin of a game; only Real/<Game>-v0 can be recorded")
+    return GameSpec.from_dict(kwargs["game"])
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    """The config in JSON types."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return plain
 
 
 class RunFolder:
@@ -124,7 +145,7 @@ class RunFolder:
     def begin(self, config: TrainConfig) -> None:
         """Write the config of a new run; refuse to write over a run or to resume a different one."""
         file = self.root / "config.json"
-        wanted = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+        wanted = _plain(config)
         if config.resume:
             self._require_same(file, wanted)
         elif file.exists():
@@ -146,10 +167,14 @@ def make_lanes(config: TrainConfig) -> VecEnv:
     view = View(size=config.network.size, stack=config.network.stack)
     spec = gymnasium.spec(config.env)  # travels whole, so that a worker need not know a user's game
 
-    def lane() -> gymnasium.Env[Any, Any]:
-        return Monitor(AgentView(gymnasium.make(spec), view))
+    def make_lane(lane: int) -> gymnasium.Env[Any, Any]:
+        env = gymnasium.make(spec)
+        if config.record is not None:
+            policy = f"{config.algo.name} seed {config.seed} while it learns"
+            env = LiveRecorder(env, config.record, policy, lane, config.algo.lanes)
+        return Monitor(AgentView(env, view))
 
-    lanes = [lane] * config.algo.lanes
+    lanes = [partial(make_lane, lane) for lane in range(config.algo.lanes)]
     envs: VecEnv = SubprocVecEnv(lanes, start_method="forkserver") if config.workers else DummyVecEnv(lanes)  # type: ignore[arg-type]
     envs.seed(config.seed)
     return VecFrameStack(envs, view.stack, channels_order="first")

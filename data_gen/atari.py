@@ -23,7 +23,9 @@ class AtariEmulator(Emulator):
         self.ale.setFloat("repeat_action_probability", 0.0)
         # Loading takes 0.1 s and seeds the machine; later resets restore the same boot state in 5 ms.
         self.ale.setInt("random_seed", 0)
-        self.ale.loadROM(ale_py.roms.get_rom_path(spec.emulator_id))
+        if spec.emulator_id not in ale_py.roms.get_all_rom_ids():
+            raise InvalidSpec(f"GameSpec.emulator_id: ale-py has no ROM {spec.emulator_id!r}; names are like 'pong'")
+        self.ale.loadROM(ale_py.roms.get_rom_path(spec.emulator_id))  # type: ignore[arg-type]
         self._actions = self._legal_actions(spec)
         height, width = self.ale.getScreenDims()
         self._screen = np.empty((height, width, 3), np.uint8)

@@ -151,7 +151,9 @@ def _buttons_of(meaning: str) -> frozenset[vizdoom.Button]:
     known: dict[str, vizdoom.Button] = vizdoom.Button.__members__
     names = [] if meaning == "NOOP" else meaning.split("+")
     if unknown := [name for name in names if name not in known]:
-        raise InvalidSpec(f"GameSpec.action_meanings: {meaning!r} names no Doom button {unknown}; there are {list(known)}")
+        raise InvalidSpec(
+            f"GameSpec.action_meanings: {meaning!r} names no Doom button {unknown}; there are {list(known)}"
+        )
     return frozenset(known[name] for name in names)
 
 

@@ -23,9 +23,9 @@ _DOOM = {"emulator": "vizdoom", "frame_size": (72, 96), "ticks_per_step": 4, "ti
 
 _PADDLE = ("NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE")
 _BOXING = (
-    "NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT UPFIRE RIGHTFIRE LEFTFIRE DOWNFIRE "
-    "UPRIGHTFIRE UPLEFTFIRE DOWNRIGHTFIRE DOWNLEFTFIRE"
-).split()
+    *("NOOP", "FIRE", "UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT"),
+    *("UPFIRE", "RIGHTFIRE", "LEFTFIRE", "DOWNFIRE", "UPRIGHTFIRE", "UPLEFTFIRE", "DOWNRIGHTFIRE", "DOWNLEFTFIRE"),
+)
 _BOXING_KEYS = {"UP": "w", "RIGHT": "d", "LEFT": "a", "DOWN": "s", "FIRE": "space"}
 _DEATHMATCH = (
     "NOOP",
@@ -73,7 +73,7 @@ _BUILT_IN = (
     GameSpec(
         name="Boxing",
         emulator_id="boxing",
-        action_meanings=tuple(_BOXING),
+        action_meanings=_BOXING,
         keys=_boxing_keys(),
         **_ATARI,  # type: ignore[arg-type]
     ),
@@ -103,7 +103,7 @@ _BUILT_IN = (
     ),
     GameSpec(
         name="DoomDeathmatch",
-        # Not the scenario called "deathmatch": its map has no deathmatch starts, and the engine crashes on it with bots.
+        # Not the scenario "deathmatch": its map has no deathmatch starts, and the engine crashes there with bots.
         emulator_id="cig",
         action_meanings=_DEATHMATCH,
         max_steps=1_050,  # 4,200 ticks

@@ -35,12 +35,13 @@ def record(
     plan: RecordingPlan, make_policy: MakePolicy, root: Path, workers: int = 1, progress: bool = True
 ) -> Manifest:
     """Play `plan` into the folder `root`, or finish what an earlier call left there."""
-    with _sole_writer(root):
+    with sole_writer(root):
         _begin(plan, root)
         with tqdm(total=plan.steps, unit="step", desc=f"recording {plan.game.name}", disable=not progress) as bar:
             try:
                 play_plan(plan, make_policy, root, workers, bar.update)
             except (OSError, BrokenProcessPool) as fault:
+                sweep_temporary(root)
                 cause = "a worker died" if isinstance(fault, BrokenProcessPool) else str(fault)
                 raise RecordingStopped(
                     f"recording stopped: {cause}. Whole episodes are in {root}; the same command finishes the recording"
@@ -59,7 +60,7 @@ def manifest_of(root: Path, spec: GameSpec, source: dict[str, Any], policies: di
 
 
 @contextmanager
-def _sole_writer(root: Path) -> Iterator[None]:
+def sole_writer(root: Path) -> Iterator[None]:
     """Hold the folder's lock; a second writer is refused. The lock goes with the process, however it ends."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:

@@ -10,10 +10,10 @@ the maximum of the last two ticks, area resizing, random no-op starts and the ti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import gymnasium
@@ -37,7 +37,7 @@ class TwinState:
     """A moment of a twin: enough to go on from there, bit for bit."""
 
     emulator: Any
-    generator: dict[str, Any] | None  # None: restoring leaves the twin's own generator as it is
+    generator: Mapping[str, Any] | None  # None: restoring leaves the twin's own generator as it is
     executed: int
     steps: int
     over: bool
@@ -64,7 +64,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         >>> twin.close()
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(_RENDER_MODES), "render_fps": 15}
+    metadata: dict[str, Any] = {"render_modes": list(_RENDER_MODES), "render_fps": 15}  # noqa: RUF012  (Gymnasium's way)
 
     def __init__(
         self,
@@ -88,14 +88,12 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         self._frame: Frames | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy or a pickle is the same game, not yet reset: an emulator's process cannot travel. See `clone_state`."""
+        """A copy or a pickle is the same game, not yet reset: a running emulator cannot travel. See `clone_state`."""
         return type(self), (self.game, self.render_mode), {"spec": self.spec}
 
     # ---- Gymnasium ----------------------------------------------------------------------------------------------
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Frames, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, dict[str, Any]]:
         """Begin a new game; everything in it follows from `seed` and the actions."""
         emulator = self._open_emulator()
         if options:
@@ -116,7 +114,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         self._require_running()
         return self.advance(self._stuck(checked_action(action, self.game.num_actions)))
 
-    def render(self) -> Frames | None:  # type: ignore[override]
+    def render(self) -> Frames | None:
         """The current frame, enlarged; None in human mode, where step and reset draw it."""
         if self.render_mode != "rgb_array":
             return None
@@ -143,7 +141,9 @@ class Twin(gymnasium.Env[Frames, np.int64]):
 
     # ---- beyond Gymnasium: exact replay, and going back -----------------------------------------------------------
 
-    def advance(self, executed: Sequence[int] | npt.NDArray[np.integer[Any]]) -> tuple[Frames, float, bool, bool, dict[str, Any]]:
+    def advance(
+        self, executed: Sequence[int] | npt.NDArray[np.integer[Any]]
+    ) -> tuple[Frames, float, bool, bool, dict[str, Any]]:
         """One step whose action on each tick is given: `step` without stickiness, the way recordings are replayed."""
         self._require_running()
         ticks = np.array([checked_action(action, self.game.num_actions) for action in executed], np.int64)
@@ -159,7 +159,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         return self._frame.copy(), reward, terminated, truncated, {"executed": ticks, **self._open_emulator().info()}
 
     def replay(self, seed: int, executed: npt.NDArray[np.integer[Any]]) -> tuple[Frames, dict[str, Any]]:
-        """Reset with `seed` and play the ticks `executed` [N, ticks_per_step]: the same moment as when they were recorded."""
+        """Reset with `seed` and play the ticks `executed` [N, ticks_per_step]: the moment that they led to before."""
         frame, info = self.reset(seed=seed)
         for ticks in executed:
             frame, _, _, _, info = self.advance(ticks)
@@ -215,7 +215,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
     def _show(self) -> None:
-        if self.render_mode == "human":
+        if self.render_mode == "human" and self._frame is not None:
             if self._window is None:
                 from data_gen.window import Window
 
@@ -238,6 +238,8 @@ class Twin(gymnasium.Env[Frames, np.int64]):
 def _as_spec(
     chosen: str | GameSpec | dict[str, Any], repeat_action_probability: float | None, max_noops: int | None
 ) -> GameSpec:
-    spec = chosen if isinstance(chosen, GameSpec) else GameSpec.from_dict(chosen) if isinstance(chosen, dict) else game(chosen)
+    if isinstance(chosen, dict):
+        chosen = GameSpec.from_dict(chosen)
+    spec = chosen if isinstance(chosen, GameSpec) else game(chosen)
     overrides = {"repeat_action_probability": repeat_action_probability, "max_noops": max_noops}
     return spec.replace(**{name: value for name, value in overrides.items() if value is not None})

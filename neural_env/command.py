@@ -6,7 +6,8 @@
 
 A stage is a function with one parameter, annotated with a frozen dataclass; the dataclass is its command line (see
 `neural_env.configuration`). It returns None or an exit code. A mistake of the user's (ValueError, OSError, an unknown
-name) becomes one sentence and exit code 2; anything else is a bug of ours and keeps its traceback.
+id, an exception class of our own) becomes one sentence and exit code 2; anything else is a bug of ours and keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
 
 from neural_env import __version__
 
+_OUR_PACKAGES = ("data_gen", "world_model", "neural_env", "agents", "evaluation")
 _MISTAKE, _INTERRUPTED, _OUTPUT_CLOSED = 2, 130, 141
 _TRACEBACK_VARIABLE = "NEURAL_ENV_TRACEBACK"
 
@@ -38,11 +41,23 @@ class Stage:
 
 STAGES: dict[str, Stage] = {
     "games": Stage("neural_env.games_command:list_games", "list the games and how each is seen"),
+    "record": Stage(
+        "agents.record_command:record_game",
+        "play a game with policies of your choice and keep every frame",
+        "whole episodes are kept, and the same command finishes the recording",
+    ),
+    "data verify": Stage("data_gen.verify:verify", "check every file of a recording, and play episodes again"),
+    "data show": Stage("data_gen.show:show", "write an episode as mp4 or GIF, with actions and rewards drawn in"),
+    "data stats": Stage("data_gen.stats:stats", "sum up a recording: steps, returns, actions, splits"),
+    "data export": Stage("data_gen.export:export", "write a recording as Minari, Parquet or mp4"),
+    "data import-video": Stage("data_gen.import_video:import_video", "turn a video file into a recording"),
     "agent train": Stage(
         "agents.train:train",
         "train PPO or DQN on any environment id",
         "the same command with --resume goes on from the last graded policy",
     ),
+    "agent evaluate": Stage("agents.evaluate_command:evaluate_policy", "score a policy over whole episodes"),
+    "agent convert": Stage("agents.convert:convert", "make a policy file of a Stable-Baselines3 archive you trust"),
     "doctor": Stage("neural_env.doctor:doctor", "check this installation and say what to do about it"),
 }
 
@@ -136,8 +151,8 @@ def explained(fault: Exception) -> str | None:
         return f"{where}{fault.strerror[:1].lower()}{fault.strerror[1:]}"
     if isinstance(fault, ImportError):
         return _explained_import(fault)
-    is_named_key = isinstance(fault, KeyError) and type(fault) is not KeyError
-    if is_named_key or isinstance(fault, (ValueError, OSError, UnregisteredEnv, DependencyNotInstalled)):
+    is_ours = type(fault).__module__.partition(".")[0] in _OUR_PACKAGES
+    if is_ours or isinstance(fault, (ValueError, OSError, UnregisteredEnv, DependencyNotInstalled)):
         return " ".join(str(fault).split()) or type(fault).__name__
     return None
 
@@ -160,12 +175,12 @@ def _complain(name: str, sentence: str) -> int:
 
 def _output_is_closed() -> bool:
     """Whether whoever read our output has left (`neural-env games | head`), rather than a worker of ours."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
-        return True
-    return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+    return True
 
 
 # ---- without a stage ---------------------------------------------------------------------------------------------

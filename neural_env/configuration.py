@@ -1,6 +1,7 @@
 """A stage's config: its dataclass's defaults, beneath a JSON file (`--config`), beneath the flags of the command line.
 
-    config = parse_config(TrainConfig, ["--out", "runs/pong", "--algo", "dqn", "--algo.buffer", "50000"], "neural-env agent train")
+    flags = ["--out", "runs/pong", "--algo", "dqn", "--algo.buffer", "50000"]
+    config = parse_config(TrainConfig, flags, "neural-env agent train")
 
 A field that may be one of several dataclasses, each with a `name: Literal[...]`, is chosen by that name: `--algo dqn`,
 or `{"algo": {"name": "dqn"}}` in the file; the flags of the chosen one are `--algo.<field>`. Values are data: a file
@@ -48,7 +49,7 @@ def parse_config(config_type: type[Config], arguments: Sequence[str], prog: str)
         beneath = _beneath(config_type, plain, arguments)
     except InvalidConfig as fault:
         raise InvalidConfig(f"{file}: {fault}") from None
-    return tyro.cli(
+    config: Config = tyro.cli(
         config_type,
         prog=prog,
         description=inspect.getdoc(config_type),
@@ -57,22 +58,27 @@ def parse_config(config_type: type[Config], arguments: Sequence[str], prog: str)
         config=(tyro.conf.AvoidSubcommands,),
         registry=_rules(config_type),
     )
+    return config
 
 
 def _read(file: Path) -> dict[str, Any]:
     if file.stat().st_size > _MAX_FILE_BYTES:
         raise InvalidConfig(f"{file} has {file.stat().st_size} bytes; a config file has at most {_MAX_FILE_BYTES}")
     try:
-        plain = json.loads(file.read_bytes())
+        plain = json.loads(file.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as fault:
         raise InvalidConfig(f"{file} is not JSON: {fault}") from fault
     return _object(plain, str(file))
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
 def _last_value(arguments: Sequence[str], flag: str) -> str | None:
     """What follows the last `flag` in either of its forms, `--flag value` and `--flag=value`."""
     values: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=False):  # no arguments: no pairs
         name, equals, value = argument.partition("=")
         if name.replace("_", "-") == flag and (equals or following is not None):
             values.append(value if equals else str(following))
@@ -130,7 +136,7 @@ def _default(field: dataclasses.Field[Any], base: object) -> Any:
 
 def _unchecked(config_type: type, values: dict[str, Any]) -> Any:
     """An instance that may lack required values, so that its own checks must wait."""
-    instance = object.__new__(config_type)
+    instance: Any = object.__new__(config_type)
     for name, value in values.items():
         object.__setattr__(instance, name, value)
     return instance
@@ -140,7 +146,7 @@ def _unchecked(config_type: type, values: dict[str, Any]) -> Any:
 
 
 def _rules(config_type: type) -> ConstructorRegistry:
-    """tyro's rule for dataclasses, with `--config` and with a flag `--<field>` for each choice between dataclasses."""
+    """The usual rule for dataclasses, with `--config`, and with a flag `--<field>` for a choice between dataclasses."""
     registry = ConstructorRegistry()
     selectors = dict(_selectors(config_type))
     within: list[type] = []  # those for which tyro's own rule is being asked
@@ -180,7 +186,7 @@ def _selectors(config_type: type, path: str = "") -> Iterator[tuple[type, Any]]:
                     name=f"{path}{name}", prefix_name=False, help=f"which of them; its own flags are --{path}{name}.*"
                 )
                 names = tuple(map(_choice_name, choices))
-                yield choice, Annotated[Literal[names], flag]  # type: ignore[valid-type]
+                yield choice, Annotated[Literal[names], flag]
             yield from _selectors(choice, f"{path}{name}.")
 
 

@@ -1,0 +1,123 @@
+"""Training writes policies on the way, survives a kill, and records what is played if asked to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import neural_env
+from agents.checkpoint import InvalidCheckpoint, load_state
+from agents.network import FrameNetworkConfig
+from agents.policy_file import load_policy, read_record
+from agents.train import DQNConfig, PPOConfig, TrainConfig, make_agent, make_lanes, train
+from data_gen.recording import Recording
+from data_gen.twin import Twin
+from data_gen.verify import first_difference
+from toy_game import COUNTING
+
+TOY = neural_env.register_game(COUNTING)
+SMALL = FrameNetworkConfig(channels=(4, 4, 4), width=16)
+PPO = PPOConfig(lanes=2, rollout=16, batch=16, epochs=1)
+DQN = DQNConfig(lanes=2, buffer=200, batch=4, updates=1, warmup=20, target_every=20, explore_steps=50)
+
+
+def _config(out: Path, **changes: object) -> TrainConfig:
+    settings = {"env": TOY, "algo": PPO, "steps": 96, "evaluate_every": 40, "evaluate_episodes": 2, "network": SMALL}
+    return TrainConfig(out=out, **settings | changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("algo", [PPO, DQN])
+def test_graded_policies_carry_their_own_score(tmp_path: Path, algo: PPOConfig | DQNConfig) -> None:
+    """What was scored is what is on disk, and the record says on what, how often and from which seeds."""
+    train(_config(tmp_path / "run", algo=algo))
+    names = sorted(file.stem for file in (tmp_path / "run" / "policies").glob("*.json"))
+    assert names == ["step_00000040", "step_00000080", "step_00000096"]
+    record = read_record(tmp_path / "run" / "policies" / names[-1])
+    assert record.training["evaluation"]["episodes"] == 2
+    assert record.training["evaluation"]["env"] == TOY
+    assert record.training["steps"] == 96
+    lines = [json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "evaluation/mean_return" in line] == [40, 80, 96]
+    assert load_policy(tmp_path / "run" / "policies" / names[-1]).num_actions == 3
+
+
+@pytest.mark.parametrize("algo", [PPO, DQN])
+def test_a_run_goes_on_from_its_last_state(tmp_path: Path, algo: PPOConfig | DQNConfig) -> None:
+    train(_config(tmp_path / "run", algo=algo, steps=64, evaluate_every=64))
+    longer = _config(tmp_path / "run", algo=algo, steps=128, evaluate_every=64)
+    with pytest.raises(FileExistsError, match="add --resume"):
+        train(longer)
+    train(TrainConfig(**{**vars(longer), "resume": True}))
+    names = sorted(file.stem for file in (tmp_path / "run" / "policies").glob("*.json"))
+    assert names == ["step_00000064", "step_00000128"]
+
+
+def test_weights_optimizer_and_counters_come_back(tmp_path: Path) -> None:
+    config = _config(tmp_path / "run", steps=64, evaluate_every=64)
+    train(config)
+    envs = make_lanes(config)
+    agent = make_agent(config, envs)
+    load_state(tmp_path / "run" / "state.pt", agent)
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert agent.num_timesteps == 64
+    assert all(torch.equal(t, state["parameters"]["policy"][n]) for n, t in agent.policy.state_dict().items())
+    steps = [each["step"] for each in agent.policy.optimizer.state_dict()["state"].values()]
+    assert steps
+    assert all(step == 4 for step in steps)  # 64 steps are 2 rollouts of 2 minibatches each
+    envs.close()
+
+
+def test_a_run_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
+    train(_config(tmp_path / "run", steps=32))
+    with pytest.raises(ValueError, match="begun with another seed"):
+        train(_config(tmp_path / "run", steps=64, seed=3, resume=True))
+    with pytest.raises(FileNotFoundError, match="no run to resume"):
+        train(_config(tmp_path / "elsewhere", resume=True))
+
+
+def test_a_state_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
+    config = _config(tmp_path / "run")
+    envs = make_lanes(config)
+    (tmp_path / "state.pt").write_bytes(b"cos\nsystem\n(S'touch exploded'\ntR.")
+    with pytest.raises(InvalidCheckpoint, match="not a training state"):
+        load_state(tmp_path / "state.pt", make_agent(config, envs))
+    envs.close()
+
+
+def test_what_an_agent_plays_while_it_learns_is_recorded_and_plays_again(tmp_path: Path) -> None:
+    """Both collection modes of the field: from frozen policies, and during training."""
+    train(_config(tmp_path / "run", steps=160, record=tmp_path / "recording", env=TOY))
+    recording = Recording.open(tmp_path / "recording")
+    assert len(recording.entries()) >= 3
+    assert recording.manifest.game is not None
+    twin = Twin(recording.manifest.game)
+    assert all(first_difference(recording.load(entry), twin) is None for entry in recording.entries())
+    seeds = [recording.load(entry).provenance["reset_seed"] for entry in recording.entries()]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_an_agent_starts_from_a_policy(tmp_path: Path) -> None:
+    train(_config(tmp_path / "first", steps=32))
+    origin = tmp_path / "first" / "policies" / "step_00000032"
+    train(_config(tmp_path / "second", steps=32, init=origin, algo=PPOConfig(**{**vars(PPO), "learning_rate": 0.0})))
+    stacks = np.random.default_rng(0).integers(0, 256, (8, 4, 84, 84), np.uint8)
+    one, two = load_policy(origin), load_policy(tmp_path / "second" / "policies" / "step_00000032")
+    assert np.array_equal(one.scores(stacks), two.scores(stacks))
+
+
+def test_workers_know_a_game_that_only_the_script_registered(tmp_path: Path) -> None:
+    """The id's spec travels to forkserver workers whole; the toy's module is all they need."""
+    code = (
+        "from pathlib import Path; import sys; from test_train import _config; from agents.train import train\n"
+        "if __name__ == '__main__': train(_config(Path(sys.argv[1]), steps=32, workers=2, evaluate_episodes=1))"
+    )
+    here = Path(__file__).parent
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], cwd=here, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "run" / "state.pt").exists()

@@ -1,0 +1,104 @@
+"""Windows are consecutive, never straddle episodes, and their stream can be resumed at any position."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_gen.recording import Recording
+from data_gen.windows import NoWindows, WindowBatch, Windows
+from toy_game import action_of, counter_of
+from toy_recording import record_toy
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("windows") / "toy"
+    record_toy(root)
+    return root
+
+
+def _equal(one: WindowBatch, two: WindowBatch) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(two).values(), strict=True))
+
+
+def test_every_window_is_consecutive_and_action_t_joins_frames_t_and_t_plus_1(recorded: Path) -> None:
+    """The counting game through record and windows: one pass sees each window of the split exactly once."""
+    windows = Windows.open(recorded, "train", length=5)
+    seen = set()
+    for position in range(0, len(windows), 50):
+        batch = windows.batch(position, min(50, len(windows) - position))
+        for frames, executed, episode, start in zip(batch.frames, batch.executed, batch.episodes, batch.starts, strict=True):
+            counters = [counter_of(frame) for frame in frames]
+            assert counters[:-1] == list(range(2 * start, 2 * start + 10, 2))
+            played = counters[-1] - counters[-2]
+            assert [action_of(frame) for frame in frames[1:-1]] == executed[:-1, -1].tolist()
+            assert action_of(frames[-1]) == executed[-1, played - 1]
+            seen.add((int(episode), int(start)))
+    lengths = [entry.steps for entry in Recording.open(recorded).entries("train")]
+    assert seen == {(episode, start) for episode, steps in enumerate(lengths) for start in range(steps - 4)}
+
+
+def test_rewards_and_ends_are_those_of_the_episode(recorded: Path) -> None:
+    recording = Recording.open(recorded)
+    batch = Windows(recording, "train", 6, seed=0).batch(0, 64)
+    for row, (episode_index, start) in enumerate(zip(batch.episodes, batch.starts, strict=True)):
+        episode = recording.load(recording.entries("train")[episode_index])
+        assert episode.rewards is not None
+        assert np.array_equal(batch.rewards[row], episode.rewards[start : start + 6])
+        assert np.array_equal(batch.terminated[row], episode.terminated[start : start + 6])
+        assert np.array_equal(batch.frames[row], episode.frames[start : start + 7])
+
+
+def test_a_stream_goes_on_where_it_stopped(recorded: Path) -> None:
+    windows = Windows.open(recorded, "train", 4, seed=3)
+    whole = list(islice(windows.stream(batch=7), 30))
+    resumed = list(islice(windows.stream(batch=7, position=whole[11][0]), 18))
+    assert all(a[0] == b[0] and _equal(a[1], b[1]) for a, b in zip(whole[12:], resumed, strict=True))
+
+
+def test_workers_change_nothing_and_ranks_share_the_stream(recorded: Path) -> None:
+    windows = Windows.open(recorded, "train", 4, seed=3)
+    alone = [batch for _, batch in islice(windows.stream(batch=5), 12)]
+    threaded = [batch for _, batch in islice(windows.stream(batch=5, workers=4), 12)]
+    assert all(map(_equal, alone, threaded))
+    for rank in range(2):
+        mine = [batch for _, batch in islice(windows.stream(batch=5, rank=rank, world=2), 6)]
+        assert all(map(_equal, alone[rank::2], mine))
+
+
+def test_seeds_give_different_orders(recorded: Path) -> None:
+    one, two = (Windows.open(recorded, "train", 4, seed=seed).batch(0, 100) for seed in (0, 1))
+    assert not np.array_equal(one.starts, two.starts)
+
+
+def test_frames_the_game_never_showed_are_in_no_window(recorded: Path, tmp_path: Path) -> None:
+    """Doom's last frame repeats the one before: the world must not learn that games freeze before they end."""
+    windows = Windows.open(recorded, "train", 4)
+    cache = windows._cache
+    last = cache._first[1] - 1
+    before = set(map(tuple, cache.window_starts(4).tolist()))
+    cache._real = cache._real.copy()
+    cache._real[last] = False
+    after = set(map(tuple, cache.window_starts(4).tolist()))
+    assert before - after == {(0, int(cache._lengths[0]) - 4)}
+
+
+def test_too_long_windows_and_empty_splits_are_refused(recorded: Path) -> None:
+    with pytest.raises(NoWindows, match="no train episode with 1000 steps in a row"):
+        Windows.open(recorded, "train", 1000)
+    with pytest.raises(ValueError, match="split is 'holdout'"):
+        Windows.open(recorded, "holdout", 4)
+
+
+def test_a_damaged_episode_never_reaches_the_cache(recorded: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(recorded, tmp_path / "toy", ignore=shutil.ignore_patterns("cache")))
+    file = root / Recording.open(root).entries("train")[0].file
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=file.name):
+        Windows.open(root, "train", 4)
+    assert not list((root / "cache").iterdir())
