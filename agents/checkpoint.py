@@ -31,7 +31,7 @@ def save_state(path: Path, agent: BaseAlgorithm) -> None:
         "parameters": agent.get_parameters(),
         "counters": {name: getattr(agent, name) for name in _COUNTERS if hasattr(agent, name)},
         "torch_rng": torch.get_rng_state(),
-        "numpy_rng": list(np.random.get_state(legacy=True)[1].tolist()),  # type: ignore[index]
+        "numpy_rng": _plain(np.random.get_state(legacy=False)),
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -50,5 +50,9 @@ def load_state(path: Path, agent: BaseAlgorithm) -> None:
     for name, count in state["counters"].items():
         setattr(agent, name, count)
     torch.set_rng_state(state["torch_rng"].cpu())
-    position = np.random.get_state(legacy=True)
-    np.random.set_state(("MT19937", np.array(state["numpy_rng"], np.uint32), *position[2:]))  # type: ignore[misc]
+    np.random.set_state(state["numpy_rng"])
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    """NumPy's random state as tensors-and-numbers, which is all that a safe load accepts."""
+    return {**state, "state": {**state["state"], "key": state["state"]["key"].tolist()}}

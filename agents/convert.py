@@ -33,9 +33,11 @@ def convert(config: ConvertConfig) -> None:
         raise ValueError(
             f"{config.archive} is a pickle inside a zip: loading it runs code. Add --trust if you know who made it."
         )
-    agent = {"ppo": PPO, "dqn": DQN}[config.algo].load(config.archive, device="cpu")
-    extractor = agent.policy.features_extractor if config.algo == "ppo" else agent.policy.q_net.features_extractor
+    agent: PPO | DQN = (PPO if config.algo == "ppo" else DQN).load(config.archive, device="cpu")
+    extractor = agent.policy.features_extractor if isinstance(agent, PPO) else agent.q_net.features_extractor
     if not isinstance(extractor, FrameFeatures):
-        raise ValueError(f"{config.archive} uses {type(extractor).__name__}; only {FrameFeatures.__name__} can be converted")
+        raise ValueError(
+            f"{config.archive} uses {type(extractor).__name__}; only {FrameFeatures.__name__} can be converted"
+        )
     export_policy(agent, config.out, extractor.config, {"converted_from": config.archive.name})
     print(f"{config.out}.json, {config.out}.safetensors")

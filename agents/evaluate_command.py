@@ -1,6 +1,6 @@
 """The stage `neural-env agent evaluate`: whole episodes, raw rewards, an interval.
 
-    neural-env agent evaluate zoo/ppo-best --env Real/Pong-v0 --episodes 100
+neural-env agent evaluate zoo/ppo-best --env Real/Pong-v0 --episodes 100
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import tyro
 
 from agents.evaluate import evaluate
@@ -41,7 +42,7 @@ def evaluate_policy(config: EvaluateConfig) -> None:
     low, high = score.interval()
     print(
         f"{config.policy} on {config.env}: mean return {score.mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, "
-        f"{config.episodes} episodes from seed {config.first_seed}, mean length {sum(score.lengths) / config.episodes:.0f}"
+        f"{config.episodes} episodes from seed {config.first_seed}, mean length {np.mean(score.lengths):.0f}"
     )
     if config.out is not None:
         result = {"policy": config.policy, **score.to_dict(), "returns": score.returns}

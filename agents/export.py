@@ -36,9 +36,7 @@ def policy_weights(agent: BaseAlgorithm) -> dict[str, Tensor]:
     }
 
 
-def export_policy(
-    agent: BaseAlgorithm, path: Path, network: FrameNetworkConfig, training: dict[str, Any]
-) -> None:
+def export_policy(agent: BaseAlgorithm, path: Path, network: FrameNetworkConfig, training: dict[str, Any]) -> None:
     """Write the agent's acting part as a policy file. DQN acts greedily, PPO draws from its distribution."""
     is_value_based = isinstance(agent, DQN)
     record = PolicyRecord(
@@ -65,5 +63,7 @@ def start_from(agent: BaseAlgorithm, path: Path) -> None:
             raise InvalidPolicy(f"{path}: {name} {tuple(tensor.shape)} does not fit this agent's network")
         state[target] = tensor
     if isinstance(agent, DQN):
-        state |= {name.replace("q_net.", "q_net_target.", 1): t for name, t in state.items() if name.startswith("q_net.")}
+        state |= {
+            name.replace("q_net.", "q_net_target.", 1): t for name, t in state.items() if name.startswith("q_net.")
+        }
     agent.policy.load_state_dict(state)

@@ -92,7 +92,7 @@ class FrozenPolicy:
             return np.full((len(lanes), self.num_actions), 1.0 / self.num_actions)
         scores_BA = self.scores(self._stacks.push(frames, lanes)).astype(np.float64)
         if self.deterministic:
-            return np.eye(self.num_actions)[scores_BA.argmax(axis=1)]
+            return np.asarray(np.eye(self.num_actions)[scores_BA.argmax(axis=1)])
         powers_BA = np.exp((scores_BA - scores_BA.max(axis=1, keepdims=True)) / self.temperature)
         return np.asarray(powers_BA / powers_BA.sum(axis=1, keepdims=True))
 

@@ -88,7 +88,7 @@ def load_policy(
     """
     path = Path(path)
     record = read_record(path)
-    overrides = {"deterministic": deterministic, "temperature": temperature, "epsilon": epsilon}
+    overrides: dict[str, Any] = {"deterministic": deterministic, "temperature": temperature, "epsilon": epsilon}
     record = dataclasses.replace(record, **{k: v for k, v in overrides.items() if v is not None})
     head = _load_head(path, record) if record.kind == "network" else None
     return FrozenPolicy(

@@ -1,6 +1,6 @@
 """The stage `neural-env record`: hands policies to data_gen's recorder.
 
-    neural-env record --game Pong --policies zoo/ppo-best random-hold --steps 10000 --workers 2 --out recordings/pong
+neural-env record --game Pong --policies zoo/ppo-best random-hold --steps 10000 --workers 2 --out recordings/pong
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def record_game(config: RecordConfig) -> None:
     """Record, and say what came of it."""
     plan = RecordingPlan(
         game=game(config.game),
-        policies={name: _sha256(name, config.game) for name in config.policies},
-        held_out={name: _sha256(name, config.game) for name in config.held_out},
+        policies={name: policy_sha256(name, config.game) for name in config.policies},
+        held_out={name: policy_sha256(name, config.game) for name in config.held_out},
         epsilons=config.epsilon,
         steps=config.steps,
         test_episodes=config.test_episodes,
@@ -53,7 +53,9 @@ def record_game(config: RecordConfig) -> None:
     )
     manifest = record(plan, partial(make_policy, config.game), config.out, config.workers)
     megabytes = sum(entry.bytes for entry in manifest.episodes) / 1e6
-    print(f"{config.out}: {len(manifest.episodes)} episodes, {summed_steps(manifest.episodes)} steps, {megabytes:.1f} MB")
+    print(
+        f"{config.out}: {len(manifest.episodes)} episodes, {summed_steps(manifest.episodes)} steps, {megabytes:.1f} MB"
+    )
 
 
 def make_policy(game_name: str, name: str, epsilon: float) -> Policy:
@@ -67,5 +69,6 @@ def make_policy(game_name: str, name: str, epsilon: float) -> Policy:
     return load_policy(path, epsilon=max(epsilon, read_record(path).epsilon))
 
 
-def _sha256(name: str, game_name: str) -> str:
+def policy_sha256(name: str, game_name: str) -> str:
+    """The hash that stands for a policy in a plan; random-hold has none."""
     return "" if name == RANDOM_HOLD else record_sha256(resolve(name, game_name))

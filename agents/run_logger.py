@@ -18,7 +18,11 @@ class JsonLines(KVWriter):
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """One line: the step and every number."""
-        numbers = {key: float(value) for key, value in key_values.items() if isinstance(value, (int, float)) or hasattr(value, "item")}
+        numbers = {
+            key: float(value)
+            for key, value in key_values.items()
+            if isinstance(value, (int, float)) or hasattr(value, "item")
+        }
         self._stream.write(json.dumps({"step": step, **numbers}) + "\n")
         self._stream.flush()
 

@@ -30,9 +30,10 @@ from agents.checkpoint import load_state, save_state
 from agents.evaluate import evaluate
 from agents.export import export_policy, start_from
 from agents.network import FrameFeatures, FrameNetworkConfig
-from agents.policy_file import load_policy
+from agents.policy_file import load_policy, read_record
 from agents.run_logger import run_logger
 from agents.view import AgentView, View
+from data_gen.atomic import write_atomically
 from data_gen.live_recording import LiveRecorder, publish_live
 from data_gen.spec import GameSpec
 
@@ -101,23 +102,31 @@ def train(config: TrainConfig) -> None:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     folder = RunFolder(config.out)
-    folder.begin(config)
-    envs, logger = make_lanes(config), run_logger(config.out)
+    folder.refuse_conflict(config)
+    envs = make_lanes(config)
     try:
         agent = make_agent(config, envs)
-        agent.set_logger(logger)
         if config.init is not None and not config.resume:
             start_from(agent, config.init)
         if config.resume:
             load_state(folder.state, agent)
+        folder.begin(config)  # only now: a mistake in the settings leaves nothing behind
+        _learn(agent, config, folder)
+    finally:
+        envs.close()
+    if config.record is not None:
+        publish_live(config.record, game_of(config.env), {"agent": _plain(config)})
+
+
+def _learn(agent: BaseAlgorithm, config: TrainConfig, folder: RunFolder) -> None:
+    logger = run_logger(config.out)
+    agent.set_logger(logger)
+    try:
         remaining = config.steps - agent.num_timesteps
         if remaining > 0:
             agent.learn(remaining, GradedPolicies(config, folder), reset_num_timesteps=False, progress_bar=False)
     finally:
-        envs.close()
         logger.close()
-    if config.record is not None:
-        publish_live(config.record, game_of(config.env), {"agent": _plain(config)})
 
 
 def game_of(env: str) -> GameSpec:
@@ -142,16 +151,21 @@ class RunFolder:
         self.state = root / "state.pt"
         self.policies = root / "policies"
 
-    def begin(self, config: TrainConfig) -> None:
-        """Write the config of a new run; refuse to write over a run or to resume a different one."""
+    def refuse_conflict(self, config: TrainConfig) -> None:
+        """Refuse to write over a run, or to resume a different one."""
         file = self.root / "config.json"
-        wanted = _plain(config)
         if config.resume:
-            self._require_same(file, wanted)
+            self._require_same(file, _plain(config))
         elif file.exists():
-            raise FileExistsError(f"{self.root} already holds a run; add --resume to continue it, or choose another --out")
+            raise FileExistsError(
+                f"{self.root} already holds a run; add --resume to continue it, or choose another --out"
+            )
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write down what this run is."""
         self.root.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(wanted, indent=1, sort_keys=True) + "\n")
+        text = json.dumps(_plain(config), indent=1, sort_keys=True) + "\n"
+        write_atomically(self.root / "config.json", text.encode())
 
     def _require_same(self, file: Path, wanted: dict[str, Any]) -> None:
         if not file.exists():
@@ -187,7 +201,11 @@ def make_agent(config: TrainConfig, envs: VecEnv) -> BaseAlgorithm:
         "features_extractor_kwargs": {"config": config.network},
         "net_arch": [],
     }
-    agent = _make_ppo(config.algo, config, envs, policy_kwargs) if isinstance(config.algo, PPOConfig) else _make_dqn(config.algo, config, envs, policy_kwargs)
+    agent = (
+        _make_ppo(config.algo, config, envs, policy_kwargs)
+        if isinstance(config.algo, PPOConfig)
+        else _make_dqn(config.algo, config, envs, policy_kwargs)
+    )
     # SB3's orthogonal start needs plain weights; from here on the convolutions like channels last.
     agent.policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return agent
@@ -262,6 +280,7 @@ class GradedPolicies(BaseCallback):
             "seed": config.seed,
             "steps": self.num_timesteps,
             "algo": dataclasses.asdict(config.algo),
+            "init": read_record(config.init).training if config.init is not None else None,
         }
         export_policy(self.model, path, config.network, training)
         score = evaluate(load_policy(path), config.env, config.evaluate_episodes, first_seed=_EVALUATION_SEED)

@@ -1,4 +1,4 @@
-"""What every emulator must do, and the one place that chooses between them."""
+"""What every emulator must do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from data_gen.policy import Frames
-from data_gen.spec import GameSpec
 
 
 class Emulator(ABC):
@@ -39,18 +38,3 @@ class Emulator(ABC):
     def restore_state(self, state: Any) -> None:
         """Go back to a state from `clone_state`."""
         raise NotImplementedError(f"{type(self).__name__} cannot restore a state; use Twin.replay instead")
-
-
-def make_emulator(spec: GameSpec) -> Emulator:
-    """The emulator that `spec` asks for; each is imported only when a game needs it."""
-    if spec.emulator == "ale":
-        from data_gen.atari import AtariEmulator
-
-        return AtariEmulator(spec)
-    if spec.emulator == "vizdoom":
-        from data_gen.doom import DoomEmulator
-
-        return DoomEmulator(spec)
-    from data_gen.gym_game import GymEmulator
-
-    return GymEmulator(spec)

@@ -83,10 +83,22 @@ class EpisodeBuilder:
             self._append(f"variables/{name}", value)
 
     def add_step(
-        self, action: int, executed: npt.NDArray[np.int64], reward: float, terminated: bool, truncated: bool, frame: Frames
+        self,
+        action: int,
+        executed: npt.NDArray[np.int64],
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        frame: Frames,
     ) -> None:
         """One step and the frame it led to."""
-        values = {"actions": action, "executed": executed, "rewards": reward, "terminated": terminated, "truncated": truncated}
+        values = {
+            "actions": action,
+            "executed": executed,
+            "rewards": reward,
+            "terminated": terminated,
+            "truncated": truncated,
+        }
         for name, value in values.items():
             self._append(name, value)
         self._add_frame(frame)
@@ -105,7 +117,7 @@ class EpisodeBuilder:
         self._columns.setdefault(column, []).append(value)
 
     def _add_frame(self, frame: Frames) -> None:
-        self._chunks.append(zlib.compress(np.ascontiguousarray(frame), _DEFLATE_LEVEL))
+        self._chunks.append(zlib.compress(frame.tobytes(), _DEFLATE_LEVEL))
 
 
 _COLUMN_TYPES = {
@@ -127,7 +139,12 @@ def _write(
         for name in sorted(provenance):
             file.attrs[name] = provenance[name]
         frames = file.create_dataset(
-            "frames", (len(chunks), *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=_DEFLATE_LEVEL
+            "frames",
+            (len(chunks), *shape),
+            np.uint8,
+            chunks=(1, *shape),
+            compression="gzip",
+            compression_opts=_DEFLATE_LEVEL,
         )
         for t, chunk in enumerate(chunks):
             frames.id.write_direct_chunk((t, 0, 0, 0), chunk)

@@ -1,11 +1,12 @@
 """Hand a recording to other tools: Minari, Parquet, mp4. Needs the `export` extra for the first two.
 
-    neural-env data export recordings/pong --to parquet --out pong.parquet
+neural-env data export recordings/pong --to parquet --out pong.parquet
 """
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,14 +90,17 @@ def _to_minari(recording: Recording, entries: tqdm[Entry], out: str) -> None:
     game = recording.manifest.game
     if game is None:
         raise ValueError(f"{recording.root} is an imported video; Minari datasets need actions")
-    minari.create_dataset_from_buffers(
-        dataset_id=out,
-        buffer=[_minari_buffer(EpisodeBuffer, index, recording.load(entry)) for index, entry in enumerate(entries)],
-        observation_space=gymnasium.spaces.Box(0, 255, (*game.frame_size, 3), np.uint8),
-        action_space=gymnasium.spaces.Discrete(game.num_actions),
-        algorithm_name=", ".join(recording.manifest.policies),
-        jpeg_encoding=False,
-    )
+    with warnings.catch_warnings():
+        # Minari asks for an author and a link to code; whoever publishes the dataset adds them.
+        warnings.simplefilter("ignore", UserWarning)
+        minari.create_dataset_from_buffers(
+            dataset_id=out,
+            buffer=[_minari_buffer(EpisodeBuffer, index, recording.load(entry)) for index, entry in enumerate(entries)],
+            observation_space=gymnasium.spaces.Box(0, 255, (*game.frame_size, 3), np.uint8),
+            action_space=gymnasium.spaces.Discrete(game.num_actions),
+            algorithm_name=", ".join(recording.manifest.policies),
+            jpeg_encoding=False,
+        )
 
 
 def _minari_buffer(kind: Any, index: int, episode: Episode) -> Any:

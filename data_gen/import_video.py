@@ -101,7 +101,12 @@ def _sampled(container: Any, config: ImportConfig) -> Iterator[Frames]:
 def _fitted(frame: Frames, config: ImportConfig) -> Frames:
     if config.crop is not None:
         top, left, height, width = config.crop
-        if min(top, left) < 0 or top + height > frame.shape[0] or left + width > frame.shape[1] or min(height, width) < 1:
+        if (
+            min(top, left) < 0
+            or top + height > frame.shape[0]
+            or left + width > frame.shape[1]
+            or min(height, width) < 1
+        ):
             raise ValueError(f"crop {config.crop} leaves the picture, which is {frame.shape[0]}x{frame.shape[1]}")
         frame = frame[top : top + height, left : left + width]
     return np.asarray(cv2.resize(frame, (config.width, config.height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -109,8 +114,7 @@ def _fitted(frame: Frames, config: ImportConfig) -> Frames:
 
 def _write_episodes(config: ImportConfig) -> Iterator[str]:
     frames = iter(tqdm(frames_of(config), unit="frame", desc=f"importing {config.video.name}"))
-    index = 0
-    for first in frames:
+    for index, first in enumerate(frames):
         builder = EpisodeBuilder(first, {"video": config.video.name, "index": index})
         builder.add_variables({})
         for frame in frames:
@@ -125,7 +129,6 @@ def _write_episodes(config: ImportConfig) -> Iterator[str]:
         (config.out / split).mkdir(parents=True, exist_ok=True)
         write_atomically(config.out / file, builder.to_bytes())
         yield file
-        index += 1
 
 
 def _digest(file: Path) -> str:

@@ -114,7 +114,12 @@ class _Game:
         self.builder = begin_episode(
             self.frame,
             info,
-            {"policy": plan.policy, "epsilon": plan.epsilon, "reset_seed": plan.reset_seed, "policy_seed": plan.policy_seed},
+            {
+                "policy": plan.policy,
+                "epsilon": plan.epsilon,
+                "reset_seed": plan.reset_seed,
+                "policy_seed": plan.policy_seed,
+            },
         )
 
     def step(self, action: int) -> bool:
@@ -148,10 +153,12 @@ def add_step(
 def _variables(info: dict[str, Any]) -> dict[str, float]:
     """The numbers that belong to a frame; how the game began is part of the provenance already."""
     skipped = ("noops", "screen_is_stale")
-    return {name: float(value) for name, value in info.items() if name not in skipped and isinstance(value, (int, float))}
+    return {
+        name: float(value) for name, value in info.items() if name not in skipped and isinstance(value, (int, float))
+    }
 
 
-# ---- in this process --------------------------------------------------------------------------------------------------
+# ---- in this process -----------------------------------------------------------------------------------------------
 
 
 def _play_here(player: Player, blocks: Iterator[Block], workers: int, on_steps: OnSteps) -> None:
@@ -165,7 +172,7 @@ def _play_here(player: Player, blocks: Iterator[Block], workers: int, on_steps: 
         player.close()
 
 
-# ---- in several -------------------------------------------------------------------------------------------------------
+# ---- in several ----------------------------------------------------------------------------------------------------
 
 
 def _play_in_processes(player: Player, blocks: Iterator[Block], workers: int, on_steps: OnSteps) -> None:

@@ -49,14 +49,16 @@ def record(
         return _publish(plan, root)
 
 
-def manifest_of(root: Path, spec: GameSpec, source: dict[str, Any], policies: dict[str, dict[str, Any]], files: list[str]) -> Manifest:
+def manifest_of(
+    root: Path, spec: GameSpec, source: dict[str, Any], policies: dict[str, dict[str, Any]], files: list[str]
+) -> Manifest:
     """The manifest for these episode files, each read back and checked."""
     versions = {package: version(package) for package in _PACKAGES}
     entries = tuple(describe(file, (root / file).read_bytes()) for file in files)
     return Manifest(spec.frame_size, spec.render_fps, spec, source, versions, policies, entries)
 
 
-# ---- the folder -------------------------------------------------------------------------------------------------------
+# ---- the folder ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -67,7 +69,9 @@ def sole_writer(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as fault:
-            raise RecordingStopped(f"another process is recording into {root}; wait for it or choose another folder") from fault
+            raise RecordingStopped(
+                f"another process is recording into {root}; wait for it or choose another folder"
+            ) from fault
         yield
 
 
@@ -92,7 +96,10 @@ def _publish(plan: RecordingPlan, root: Path) -> Manifest:
         needed.append(file)
     for extra in sorted({str(path.relative_to(root)) for path in root.glob("*/*.h5")} - set(needed)):
         (root / extra).unlink()
-    policies = {name: {"sha256": digest, "held_out": name in plan.held_out} for name, digest in (plan.policies | plan.held_out).items()}
+    policies = {
+        name: {"sha256": digest, "held_out": name in plan.held_out}
+        for name, digest in (plan.policies | plan.held_out).items()
+    }
     manifest = manifest_of(root, plan.spec, plan.to_dict(), policies, sorted(needed))
     write_manifest(root, manifest)
     return manifest

@@ -1,6 +1,6 @@
 """Watch an episode: a GIF or mp4 with step, action, reward and score drawn in.
 
-    neural-env data show recordings/pong --out pong.mp4
+neural-env data show recordings/pong --out pong.mp4
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def show(config: ShowConfig) -> None:
     stop = len(episode.frames) if config.frames is None else min(len(episode.frames), config.first + config.frames)
     pictures = captioned(episode, meanings, config.first, stop)
     write_video(config.out, tqdm(pictures, total=stop - config.first, unit="frame"), recording.manifest.fps)
-    print(f"{config.out}: {entries[config.episode].file}, frames {config.first} to {stop - 1}, {recording.manifest.fps} fps")
+    file, fps = entries[config.episode].file, recording.manifest.fps
+    print(f"{config.out}: {file}, frames {config.first} to {stop - 1}, {fps} fps")
 
 
 def captioned(episode: Episode, meanings: tuple[str, ...], first: int, stop: int) -> Iterator[Frames]:

@@ -1,6 +1,6 @@
 """What is in a recording: steps, returns and lengths by split and policy.
 
-    neural-env data stats recordings/pong
+neural-env data stats recordings/pong
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
 from data_gen.actions import checked_action
-from data_gen.emulator import Emulator, make_emulator
+from data_gen.emulator import Emulator
+from data_gen.emulators import make_emulator
 from data_gen.games import game
 from data_gen.picture import enlarge
 from data_gen.policy import Frames
@@ -91,7 +92,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         """A copy or a pickle is the same game, not yet reset: a running emulator cannot travel. See `clone_state`."""
         return type(self), (self.game, self.render_mode), {"spec": self.spec}
 
-    # ---- Gymnasium ----------------------------------------------------------------------------------------------
+    # ---- Gymnasium -------------------------------------------------------------------------------------------------
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, dict[str, Any]]:
         """Begin a new game; everything in it follows from `seed` and the actions."""
@@ -139,7 +140,7 @@ class Twin(gymnasium.Env[Frames, np.int64]):
         """Held keys -> action, as `gymnasium.utils.play` wants them."""
         return self.game.keys_to_action
 
-    # ---- beyond Gymnasium: exact replay, and going back -----------------------------------------------------------
+    # ---- beyond Gymnasium: exact replay, and going back ------------------------------------------------------------
 
     def advance(
         self, executed: Sequence[int] | npt.NDArray[np.integer[Any]]

@@ -1,6 +1,6 @@
 """Is a recording what its manifest says, and does the game agree when it is played again?
 
-    neural-env data verify recordings/pong --replay 20
+neural-env data verify recordings/pong --replay 20
 """
 
 from __future__ import annotations

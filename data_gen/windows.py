@@ -180,7 +180,8 @@ def _decode(recording: Recording, entries: list[Entry], folder: Path, progress: 
             columns.setdefault(name, []).append(np.concatenate([column, np.zeros_like(column[:1])]))
         columns.setdefault("real", []).append(episode.real)
     frames.flush()
-    np.savez(folder / "columns.npz", **{name: np.concatenate(parts) for name, parts in columns.items()})
+    whole: dict[str, Any] = {name: np.concatenate(parts) for name, parts in columns.items()}
+    np.savez(folder / "columns.npz", **whole)
 
 
 def _step_columns(episode: Episode) -> dict[str, npt.NDArray[Any]]:

@@ -57,7 +57,16 @@ STAGES: dict[str, Stage] = {
         "the same command with --resume goes on from the last graded policy",
     ),
     "agent evaluate": Stage("agents.evaluate_command:evaluate_policy", "score a policy over whole episodes"),
+    "agent zoo": Stage("agents.zoo.list_command:list_zoo", "list the frozen policies of a game and their scores"),
+    "agent zoo-build": Stage(
+        "agents.zoo.build:build_zoo",
+        "make a zoo from training runs, scoring each policy as it is shipped",
+        "policies that were scored are not played again",
+    ),
     "agent convert": Stage("agents.convert:convert", "make a policy file of a Stable-Baselines3 archive you trust"),
+    "bench recording": Stage(
+        "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"
+    ),
     "doctor": Stage("neural_env.doctor:doctor", "check this installation and say what to do about it"),
 }
 

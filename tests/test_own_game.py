@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
-from toy_game import COUNTING, counter_of
 
 from data_gen.games import UnknownGame, game
 from data_gen.spec import GameSpec, InvalidSpec
 from data_gen.twin import Twin
 from neural_env import register_game
+from toy_game import COUNTING, counter_of
 
 
 class Showing(gymnasium.Env[Any, Any]):

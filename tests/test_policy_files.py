@@ -35,7 +35,11 @@ def toy_id() -> str:
 
 def _agent(kind: type[PPO] | type[DQN], toy_id: str) -> PPO | DQN:
     envs = VecFrameStack(DummyVecEnv([lambda: AgentView(gymnasium.make(toy_id), View())]), 4, channels_order="first")
-    extractor = {"features_extractor_class": FrameFeatures, "features_extractor_kwargs": {"config": SMALL}, "net_arch": []}
+    extractor = {
+        "features_extractor_class": FrameFeatures,
+        "features_extractor_kwargs": {"config": SMALL},
+        "net_arch": [],
+    }
     sizes: dict[str, Any] = {"n_steps": 8, "batch_size": 8} if kind is PPO else {"buffer_size": 10}
     return kind("CnnPolicy", envs, policy_kwargs=extractor, seed=1, **sizes)
 
@@ -105,7 +109,9 @@ def test_an_action_does_not_depend_on_the_other_lanes(saved: Path) -> None:
     together = load_policy(saved)
     together.reset(_lanes(11), 100 + _lanes(11))
     stacked = FrameStacks(View()).push(frames, _lanes(11))
-    assert all(np.array_equal(together.scores(stacked)[i : i + 1], together.scores(stacked[i : i + 1])) for i in range(11))
+    assert all(
+        np.array_equal(together.scores(stacked)[i : i + 1], together.scores(stacked[i : i + 1])) for i in range(11)
+    )
     actions = together(frames, _lanes(11))
     for lane in range(11):
         alone = load_policy(saved)
@@ -148,7 +154,7 @@ def test_an_agent_goes_on_from_a_policy_file(ppo: PPO, saved: Path, toy_id: str)
     assert np.array_equal(fresh.predict(stacks, deterministic=True)[0], ppo.predict(stacks, deterministic=True)[0])
 
 
-# ---- damage and malice ------------------------------------------------------------------------------------------------
+# ---- damage and malice ---------------------------------------------------------------------------------------------
 
 
 def test_every_flipped_bit_and_truncation_of_the_weights_is_refused(saved: Path) -> None:
@@ -169,7 +175,9 @@ class _Bomb:
         return (Path.touch, (Path("exploded"),))
 
 
-def test_a_pickle_under_our_names_is_refused_and_never_run(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_under_our_names_is_refused_and_never_run(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     bomb = pickle.dumps(_Bomb())
     for suffix in (".json", ".safetensors"):
@@ -185,11 +193,11 @@ def test_a_pickle_under_our_names_is_refused_and_never_run(saved: Path, tmp_path
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("kind", "os.system"), ("num_actions", 10**12), ("num_actions", -1), ("num_actions", 2.5), ("num_actions", True),
-        ("constant", 99), ("temperature", 0.0), ("temperature", float("nan")), ("epsilon", 2), ("actions", [0, 0, 1]),
-        ("format", 2), ("network", {"stack": 4, "size": 84, "channels": [10**9, 4, 4], "width": 16}),
-        ("network", {"stack": 4, "size": 84, "channels": [4, 4], "width": 16}), ("network", None), ("network", {"size": 1}),
-        ("unknown", 1),
+        ("kind", "os.system"), ("num_actions", 10**12), ("num_actions", -1), ("num_actions", 2.5),
+        ("num_actions", True), ("constant", 99), ("temperature", 0.0), ("temperature", float("nan")), ("epsilon", 2),
+        ("actions", [0, 0, 1]), ("format", 2), ("unknown", 1), ("network", None), ("network", {"size": 1}),
+        ("network", {"stack": 4, "size": 84, "channels": [10**9, 4, 4], "width": 16}),
+        ("network", {"stack": 4, "size": 84, "channels": [4, 4], "width": 16}),
     ],
 )  # fmt: skip
 def test_a_record_that_says_something_impossible_is_refused(saved: Path, field: str, value: Any) -> None:

@@ -81,20 +81,21 @@ def test_the_frames_hold_what_the_promises_are_about(scenes: dict[str, Scene], n
     else:
         assert len(np.unique(truth.score)) > 3
         assert np.unique(truth.lives).tolist() == [1, 2, 3, 4, 5]
-        assert not truth.bricks.any(axis=0).all() or not truth.bricks.all(axis=0).any()
+        assert truth.bricks.any(axis=0).all()
+        assert not truth.bricks.all(axis=0).any()
 
 
 @pytest.mark.parametrize("name", _GAMES)
 def test_noise_changes_little(scenes: dict[str, Scene], name: str) -> None:
     """Dream frames are never exact: 8 grey levels up or down in every component."""
     frames = scenes[name].frames
-    noise = np.random.default_rng(0).integers(-8, 9, frames.shape)
+    noise = np.random.default_rng(0).integers(-8, 9, frames.shape, np.int16)
     _assert_promised(errors(probe(name)(np.clip(frames + noise, 0, 255).astype(np.uint8)), scenes[name].truth))
 
 
 @pytest.mark.parametrize("name", _GAMES)
 def test_a_brighter_picture_changes_little(scenes: dict[str, Scene], name: str) -> None:
-    brighter = np.clip(scenes[name].frames.astype(np.int64) + 6, 0, 255).astype(np.uint8)
+    brighter = np.clip(scenes[name].frames.astype(np.int16) + 6, 0, 255).astype(np.uint8)
     _assert_promised(errors(probe(name)(brighter), scenes[name].truth))
 
 
@@ -171,7 +172,8 @@ def test_a_second_ball_in_breakout_is_a_ghost(scenes: dict[str, Scene]) -> None:
 
 def test_a_painted_hole_is_a_missing_brick(scenes: dict[str, Scene]) -> None:
     """Brick (5, 3) covers native rows 87 to 92 and columns 32 to 39, about rows 35 to 37 and columns 17 to 20 here."""
-    whole = scenes["Breakout"].frames[:1].copy()
+    scene = scenes["Breakout"]
+    whole = scene.frames[scene.truth.bricks.all(axis=(1, 2))][:1].copy()
     assert probe("Breakout")(whole).bricks.all()
     whole[:, 35:38, 17:21] = 0
     assert np.argwhere(~probe("Breakout")(whole).bricks[0]).tolist() == [[5, 3]]

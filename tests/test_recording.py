@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -103,7 +102,9 @@ def test_recording_again_changes_nothing(root: Path) -> None:
     before = {file: (content, (root / file).stat().st_mtime_ns) for file, content in tree(root).items()}
     record_toy(root)
     episodes = {file: kept for file, kept in before.items() if file.endswith(".h5")}
-    assert {file: (c, (root / file).stat().st_mtime_ns) for file, c in tree(root).items() if file in episodes} == episodes
+    assert {
+        file: (c, (root / file).stat().st_mtime_ns) for file, c in tree(root).items() if file in episodes
+    } == episodes
 
 
 def test_a_lost_episode_is_played_again_to_the_same_bytes(recorded: Path, root: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_plan_that_cannot_be_is_refused_by_name() -> None:
         toy_plan(held_out={"random-hold": ""})
 
 
-# ---- damage -----------------------------------------------------------------------------------------------------------
+# ---- damage --------------------------------------------------------------------------------------------------------
 
 
 def _load_all(root: Path) -> None:
@@ -136,7 +137,9 @@ def _load_all(root: Path) -> None:
 
 def _damage(root: Path, rng: random.Random, change: Callable[[bytes], bytes]) -> tuple[Path, bytes]:
     """Change a random file of the recording; returns it with its old content."""
-    file = rng.choice(sorted(file for file in root.rglob("*") if file.suffix in (".h5", ".json") and file.name != "plan.json"))
+    file = rng.choice(
+        sorted(file for file in root.rglob("*") if file.suffix in (".h5", ".json") and file.name != "plan.json")
+    )
     content = file.read_bytes()
     file.write_bytes(change(content))
     return file, content
@@ -184,8 +187,9 @@ def test_swapped_missing_and_extra_files_are_found(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret.h5", "/etc/passwd", "train/../../x.h5", "~/x.h5", "train/00000000.h5\0", "C:\\x.h5", "train\\00000000.h5",
-     "train/" + "0" * 10_000 + ".h5", "train/\u2215etc.h5", "", "train/00000000.h5/", "other/00000000.h5", 7, None],
+    ["../secret.h5", "/etc/passwd", "train/../../x.h5", "~/x.h5", "train/00000000.h5\0", "C:\\x.h5", "", 7, None,
+     "train\\00000000.h5", "train/" + "0" * 10_000 + ".h5", "train/\u2215etc.h5", "train/00000000.h5/",
+     "other/00000000.h5", "//host/train/00000000.h5", "train/00000000.h5\n", "train/٠٠٠٠٠٠٠٠.h5"],
 )  # fmt: skip
 def test_a_manifest_cannot_name_a_file_outside(root: Path, name: Any) -> None:
     """Even a manifest with a right hash of its own, made by somebody who wants another file read."""
@@ -199,7 +203,7 @@ def test_a_manifest_cannot_name_a_file_outside(root: Path, name: Any) -> None:
 def test_a_link_in_place_of_an_episode_is_refused(root: Path, tmp_path: Path) -> None:
     entry = Recording.open(root).entries()[0]
     (root / entry.file).rename(tmp_path / "elsewhere.h5")
-    os.symlink(tmp_path / "elsewhere.h5", root / entry.file)
+    (root / entry.file).symlink_to(tmp_path / "elsewhere.h5")
     with pytest.raises(InvalidRecording, match="not a plain file"):
         Recording.open(root).load(entry)
 

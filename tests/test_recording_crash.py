@@ -112,7 +112,9 @@ def test_a_full_disk_is_reported_and_leaves_no_half_written_file(tmp_path: Path)
         "record_toy(Path(sys.argv[1]))"
     )
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "toy")], capture_output=True, text=True, cwd=_SCRIPT.parent)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "toy")], capture_output=True, text=True, cwd=_SCRIPT.parent
+    )
     assert ended.returncode == 1
     assert "recording stopped" in ended.stderr
     assert "File too large" in ended.stderr
@@ -124,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     root = tmp_path / "toy"
     root.mkdir()
     (root / "train").write_text("in the way")
-    with pytest.raises(RecordingStopped, match="recording stopped.*train"):
+    with pytest.raises(RecordingStopped, match=r"recording stopped.*train"):
         record_toy(root, test_episodes=0, validation=0.0)
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from toy_game import COUNTING, action_of, counter_of
 
 from data_gen.spec import GameSpec
 from data_gen.twin import Twin
+from toy_game import COUNTING, action_of, counter_of
 
 DOOM = ["DoomTakeCover", "DoomBasic", "DoomDefendCenter", "DoomDeathmatch"]
 GAMES: list[str | GameSpec] = ["Pong", "Breakout", "Boxing", *DOOM, COUNTING]

@@ -118,6 +118,8 @@ def test_workers_know_a_game_that_only_the_script_registered(tmp_path: Path) -> 
         "if __name__ == '__main__': train(_config(Path(sys.argv[1]), steps=32, workers=2, evaluate_episodes=1))"
     )
     here = Path(__file__).parent
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], cwd=here, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")], cwd=here, capture_output=True, text=True
+    )
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "run" / "state.pt").exists()

@@ -16,13 +16,13 @@ import pytest
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
-from toy_game import COUNTING
 
 import neural_env  # noqa: F401  (registers the ids)
 from data_gen.actions import InvalidAction
 from data_gen.games import games
 from data_gen.registration import twin_id
 from data_gen.twin import Twin
+from toy_game import COUNTING
 
 BUILT_IN = games()  # as they are now: other tests add their own
 IDS = [twin_id(spec.name) for spec in BUILT_IN]

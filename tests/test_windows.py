@@ -32,7 +32,9 @@ def test_every_window_is_consecutive_and_action_t_joins_frames_t_and_t_plus_1(re
     seen = set()
     for position in range(0, len(windows), 50):
         batch = windows.batch(position, min(50, len(windows) - position))
-        for frames, executed, episode, start in zip(batch.frames, batch.executed, batch.episodes, batch.starts, strict=True):
+        for frames, executed, episode, start in zip(
+            batch.frames, batch.executed, batch.episodes, batch.starts, strict=True
+        ):
             counters = [counter_of(frame) for frame in frames]
             assert counters[:-1] == list(range(2 * start, 2 * start + 10, 2))
             played = counters[-1] - counters[-2]

@@ -1,6 +1,6 @@
 """Make a zoo: choose graded policies of training runs, score each as it is shipped, write the manifest.
 
-    neural-env agent zoo-build --recipe recipes/pong_zoo.json --runs runs --out agents/zoo/pong --episodes 100
+neural-env agent zoo-build --recipe recipes/pong_zoo.json --runs runs --out agents/zoo/pong --episodes 100
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ZooBuildConfig:
 
 
 def build_zoo(config: ZooBuildConfig) -> None:
-    """Write the policies and their manifest; a policy that was scored before with the same settings is not played again."""
+    """Write the policies and their manifest; a policy scored before with the same settings is not played again."""
     recipe = json.loads(config.recipe.read_text())
     env, name = twin_id(recipe["game"]), recipe["game"]
     for each in recipe["policies"]:
@@ -55,7 +55,9 @@ def build_zoo(config: ZooBuildConfig) -> None:
 
 def _write(each: dict[str, Any], config: ZooBuildConfig, num_actions: int) -> None:
     """One policy file: a scripted one, or a graded policy of a run with the recipe's changes."""
-    changes = {key: tuple(value) if key == "actions" else value for key, value in each.get("changes", {}).items()}
+    changes: dict[str, Any] = dict(each.get("changes", {}))
+    if "actions" in changes:
+        changes["actions"] = tuple(changes["actions"])
     if "from" not in each:
         save_policy(config.out / each["name"], PolicyRecord(num_actions=num_actions, **changes))
         return
@@ -65,10 +67,12 @@ def _write(each: dict[str, Any], config: ZooBuildConfig, num_actions: int) -> No
 
 def _scored(config: ZooBuildConfig, env: str, name: str) -> Score:
     path = config.out / name
-    kept = path.with_name(f".{name}.{record_sha256(path)[:16]}.{config.first_seed}.{config.episodes}.score")
+    kept = config.runs / "scores" / f"{record_sha256(path)[:16]}-{config.first_seed}-{config.episodes}.json"
     if kept.exists():
-        return Score(**{key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(kept.read_text()).items()})
+        plain = json.loads(kept.read_text())
+        return Score(plain["env"], tuple(plain["seeds"]), tuple(plain["returns"]), tuple(plain["lengths"]))
     score = evaluate(load_policy(path), env, config.episodes, config.first_seed)
+    kept.parent.mkdir(exist_ok=True)
     write_atomically(kept, json.dumps(dataclasses.asdict(score)).encode())
     return score
 

@@ -83,7 +83,9 @@ def read_breakout(frames: Frames) -> BreakoutReading:
 def _bricks(change_BHWC: Floats) -> npt.NDArray[np.bool_]:
     """Which bricks stand: the shares of all bricks that together explain the picture best, by least squares."""
     share_BHCN = np.einsum("bhwc,nw->bhcn", change_BHWC[:, _WALL], _COLUMN_OF_PICTURE_NW)
-    share_BMN = np.einsum("bpn,mp->bmn", share_BHCN.reshape(len(share_BHCN), -1, NUM_COLUMNS), _ROW_OF_PICTURE_MP)
+    share_BMN = np.einsum(
+        "bpn,mp->bmn", share_BHCN.reshape(len(share_BHCN), _WALL.size * 3, NUM_COLUMNS), _ROW_OF_PICTURE_MP
+    )
     return np.asarray(share_BMN >= _BRICK_COLOUR)
 
 
