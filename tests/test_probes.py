@@ -30,6 +30,11 @@ class Scene:
     frames: Frames
     truth: Any
 
+    def third(self) -> Scene:
+        """Every third of the frames."""
+        parts = {field.name: getattr(self.truth, field.name)[::3] for field in dataclasses.fields(self.truth)}
+        return Scene(self.frames[::3], type(self.truth)(**parts))
+
 
 @pytest.fixture(scope="module")
 def scenes() -> dict[str, Scene]:
@@ -82,7 +87,7 @@ def test_the_frames_hold_what_the_promises_are_about(scenes: dict[str, Scene], n
         assert len(np.unique(truth.score)) > 3
         assert np.unique(truth.lives).tolist() == [1, 2, 3, 4, 5]
         assert truth.bricks.any(axis=0).all()
-        assert not truth.bricks.all(axis=0).any()
+        assert (~truth.bricks).any(axis=0).mean() > 0.5
 
 
 @pytest.mark.parametrize("name", _GAMES)
@@ -95,8 +100,9 @@ def test_noise_changes_little(scenes: dict[str, Scene], name: str) -> None:
 
 @pytest.mark.parametrize("name", _GAMES)
 def test_a_brighter_picture_changes_little(scenes: dict[str, Scene], name: str) -> None:
-    brighter = np.clip(scenes[name].frames.astype(np.int16) + 6, 0, 255).astype(np.uint8)
-    _assert_promised(errors(probe(name)(brighter), scenes[name].truth))
+    scene = scenes[name].third()
+    brighter = np.clip(scene.frames.astype(np.int16) + 6, 0, 255).astype(np.uint8)
+    _assert_promised(errors(probe(name)(brighter), scene.truth))
 
 
 def test_blur_changes_little_in_pong(scenes: dict[str, Scene]) -> None:

@@ -129,10 +129,12 @@ def test_a_plan_that_cannot_be_is_refused_by_name() -> None:
 # ---- damage --------------------------------------------------------------------------------------------------------
 
 
-def _load_all(root: Path) -> None:
+def _load(root: Path, file: Path) -> None:
+    """Read the recording as far as `file`: the manifest, and that episode if it is one."""
     recording = Recording.open(root)
     for entry in recording.entries():
-        recording.load(entry)
+        if root / entry.file == file:
+            recording.load(entry)
 
 
 def _damage(root: Path, rng: random.Random, change: Callable[[bytes], bytes]) -> tuple[Path, bytes]:
@@ -150,9 +152,9 @@ def test_each_of_200_truncations_is_refused_with_the_file_named(root: Path) -> N
     for _ in range(200):
         file, content = _damage(root, rng, lambda content: content[: rng.randrange(len(content))])
         with pytest.raises(InvalidRecording, match=file.name):
-            _load_all(root)
+            _load(root, file)
         file.write_bytes(content)
-    _load_all(root)
+        _load(root, file)
 
 
 def test_each_of_300_flipped_bits_is_refused_with_the_file_named(root: Path) -> None:
@@ -165,9 +167,9 @@ def test_each_of_300_flipped_bits_is_refused_with_the_file_named(root: Path) -> 
     for _ in range(300):
         file, content = _damage(root, rng, flip)
         with pytest.raises(InvalidRecording, match=file.name):
-            _load_all(root)
+            _load(root, file)
         file.write_bytes(content)
-    _load_all(root)
+        _load(root, file)
 
 
 def test_swapped_missing_and_extra_files_are_found(root: Path) -> None:
@@ -189,7 +191,7 @@ def test_swapped_missing_and_extra_files_are_found(root: Path) -> None:
     "name",
     ["../secret.h5", "/etc/passwd", "train/../../x.h5", "~/x.h5", "train/00000000.h5\0", "C:\\x.h5", "", 7, None,
      "train\\00000000.h5", "train/" + "0" * 10_000 + ".h5", "train/\u2215etc.h5", "train/00000000.h5/",
-     "other/00000000.h5", "//host/train/00000000.h5", "train/00000000.h5\n", "train/٠٠٠٠٠٠٠٠.h5"],
+     "other/00000000.h5", "//host/train/00000000.h5", "train/00000000.h5\n", "train/" + "\u0660" * 8 + ".h5"],
 )  # fmt: skip
 def test_a_manifest_cannot_name_a_file_outside(root: Path, name: Any) -> None:
     """Even a manifest with a right hash of its own, made by somebody who wants another file read."""

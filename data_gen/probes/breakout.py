@@ -61,7 +61,7 @@ class BreakoutReading:
 
 
 def read_breakout(frames: Frames) -> BreakoutReading:
-    """Read a batch of frames; each frame is read by itself. About 0.5 MB of scratch memory a frame.
+    """Read a batch of frames; each frame is read by itself. About 0.3 MB of scratch memory a frame.
 
     Example:
         >>> reading = read_breakout(np.zeros((2, 84, 84, 3), np.uint8))

@@ -58,7 +58,7 @@ class PongReading:
 
 
 def read_pong(frames: Frames) -> PongReading:
-    """Read a batch of frames; each frame is read by itself. About 0.5 MB of scratch memory a frame.
+    """Read a batch of frames; each frame is read by itself. About 0.3 MB of scratch memory a frame.
 
     Example:
         >>> reading = read_pong(np.zeros((2, 84, 84, 3), np.uint8))
