@@ -48,8 +48,8 @@ class PPOConfig:
     lanes: int = 8
     rollout: int = 128  # steps a lane between updates
     batch: int = 256
-    epochs: int = 3
-    learning_rate: float = 5e-4  # falls to zero over the run
+    epochs: int = 4
+    learning_rate: float = 2.5e-3  # falls to zero over the run
     clip: float = 0.1
     gamma: float = 0.99
     gae_lambda: float = 0.95
@@ -64,14 +64,15 @@ class DQNConfig:
     """Deep Q-learning."""
 
     lanes: int = 8
-    buffer: int = 100_000  # transitions; 28 kB each
-    batch: int = 32
-    updates: int = 2  # gradient steps per step of all lanes
-    learning_rate: float = 2e-4
+    buffer: int = 100_000  # transitions; 56 kB each
+    batch: int = 64
+    updates: int = 1  # gradient steps per step of all lanes
+    returns: int = 3  # steps of real reward before the network's own estimate
+    learning_rate: float = 5e-4
     gamma: float = 0.99
     warmup: int = 10_000  # steps before the first update
     target_every: int = 2_000  # steps between copies to the target network
-    explore_steps: int = 100_000  # steps over which epsilon falls
+    explore_steps: int = 60_000  # steps over which epsilon falls
     final_epsilon: float = 0.02
 
     name: Literal["dqn"] = "dqn"
@@ -240,6 +241,7 @@ def _make_dqn(algo: DQNConfig, config: TrainConfig, envs: VecEnv, policy_kwargs:
         gamma=algo.gamma,
         train_freq=1,
         gradient_steps=algo.updates,
+        n_steps=algo.returns,
         target_update_interval=algo.target_every,
         exploration_fraction=min(1.0, algo.explore_steps / config.steps),
         exploration_final_eps=algo.final_epsilon,
