@@ -59,7 +59,7 @@ _BUILT_IN = (
         name="Pong",
         emulator_id="pong",
         action_meanings=_PADDLE,
-        # RIGHT moves the paddle up. Both the arrows' and the letters' habit of up and down are served.
+        # RIGHT moves the paddle up.
         keys={"": 0, "space": 1, "w": 2, "s": 3, "space+w": 4, "s+space": 5},
         **_ATARI,  # type: ignore[arg-type]
     ),
