@@ -44,8 +44,12 @@ def load_state(path: Path, agent: BaseAlgorithm) -> None:
         raise FileNotFoundError(f"no training state at {path}; leave out --resume to begin this run")
     try:
         state: dict[str, Any] = torch.load(path, map_location=agent.device, weights_only=True)
+        _put(state, agent)
     except Exception as fault:
         raise InvalidCheckpoint(f"{path} is not a training state of this version: {fault}") from fault
+
+
+def _put(state: dict[str, Any], agent: BaseAlgorithm) -> None:
     agent.set_parameters(state["parameters"], exact_match=True, device=agent.device)
     for name, count in state["counters"].items():
         setattr(agent, name, count)
