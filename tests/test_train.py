@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import neural_env
+from agents.algorithms import DQNConfig, PPOConfig, make_agent
 from agents.checkpoint import InvalidCheckpoint, load_state
 from agents.network import FrameNetworkConfig
 from agents.policy_file import load_policy, read_record
-from agents.train import DQNConfig, PPOConfig, TrainConfig, make_agent, make_lanes, train
+from agents.train import TrainConfig, make_lanes, train
 from data_gen.recording import Recording
 from data_gen.twin import Twin
 from data_gen.verify import first_difference
@@ -62,7 +63,7 @@ def test_weights_optimizer_and_counters_come_back(tmp_path: Path) -> None:
     config = _config(tmp_path / "run", steps=64, evaluate_every=64)
     train(config)
     envs = make_lanes(config)
-    agent = make_agent(config, envs)
+    agent = make_agent(config.algo, envs, config.network, config.steps, config.seed)
     load_state(tmp_path / "run" / "state.pt", agent)
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert agent.num_timesteps == 64
@@ -84,9 +85,11 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
 def test_a_state_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
     config = _config(tmp_path / "run")
     envs = make_lanes(config)
+    agent = make_agent(config.algo, envs, config.network, config.steps, config.seed)
     (tmp_path / "state.pt").write_bytes(b"cos\nsystem\n(S'touch exploded'\ntR.")
     with pytest.raises(InvalidCheckpoint, match="not a training state"):
-        load_state(tmp_path / "state.pt", make_agent(config, envs))
+        load_state(tmp_path / "state.pt", agent)
+    assert not Path("exploded").exists()
     envs.close()
 
 

@@ -1,0 +1,67 @@
+"""What a training run leaves behind on its way: policies with their scores, and a state to resume from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from tqdm import tqdm
+
+from agents.checkpoint import save_state
+from agents.evaluate import evaluate
+from agents.export import export_policy
+from agents.network import FrameNetworkConfig
+from agents.policy_file import load_policy
+from agents.run_folder import RunFolder
+
+# Far from the seeds that anyone would pass for training or recording.
+_EVALUATION_SEED = 10_000_000
+
+
+@dataclass(frozen=True)
+class GradingConfig:
+    """When to grade, and on what."""
+
+    env: str
+    every: int  # steps
+    episodes: int
+    steps: int  # of the whole run, for the progress bar
+    network: FrameNetworkConfig
+    training: dict[str, Any]  # what else a policy's record says of its making
+
+
+class GradedPolicies(BaseCallback):
+    """Every so many steps and at the end: keep the policy with its score, and a state to resume from."""
+
+    def __init__(self, config: GradingConfig, folder: RunFolder) -> None:
+        super().__init__()
+        self._config = config
+        self._folder = folder
+
+    def _on_training_start(self) -> None:
+        self._next = (self.num_timesteps // self._config.every + 1) * self._config.every
+        self._bar = tqdm(total=self._config.steps, initial=self.num_timesteps, unit="step", desc=str(self._folder.root))
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        if self.num_timesteps >= self._next:
+            self._next += self._config.every
+            self._grade()
+        return True
+
+    def _on_training_end(self) -> None:
+        self._grade()
+        self._bar.close()
+
+    def _grade(self) -> None:
+        """Score what will be on disk: the half-precision policy, loaded back."""
+        config, path = self._config, self._folder.policies / f"step_{self.num_timesteps:08d}"
+        training = {"env": config.env, "steps": self.num_timesteps, **config.training}
+        export_policy(self.model, path, config.network, training)
+        score = evaluate(load_policy(path), config.env, config.episodes, first_seed=_EVALUATION_SEED)
+        export_policy(self.model, path, config.network, {**training, "evaluation": score.to_dict()})
+        save_state(self._folder.state, self.model)
+        self._bar.set_postfix(real=f"{score.mean:+.1f}")
+        self.logger.record("evaluation/mean_return", score.mean)
+        self.logger.dump(self.num_timesteps)
