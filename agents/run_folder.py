@@ -36,7 +36,7 @@ class RunFolder:
     def _require_same(self, file: Path, wanted: dict[str, Any]) -> None:
         if not file.exists():
             raise FileNotFoundError(f"no run to resume in {self.root}: {file} is missing")
-        free = {"resume", "out", "steps", "threads", "workers"}  # these may change without changing what is learned
+        free = {"resume", "out", "steps", "threads", "processes"}  # these may change without changing what is learned
         before = json.loads(file.read_text())
         if changed := [key for key in wanted if key not in free and wanted[key] != before.get(key)]:
             raise ValueError(f"{file} was begun with another {', '.join(changed)}; resume with the same settings")

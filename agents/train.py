@@ -44,7 +44,7 @@ class TrainConfig:
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     steps: int = 1_000_000  # environment steps, all lanes together
     seed: int = 0
-    workers: int = 0  # processes for the lanes; 0 steps them in this one
+    processes: bool = False  # step each lane in a process of its own
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
     init: Path | None = None  # policy to go on from
@@ -124,6 +124,6 @@ def make_lanes(config: TrainConfig) -> VecEnv:
         return Monitor(AgentView(env, view))
 
     lanes = [partial(make_lane, lane) for lane in range(config.algo.lanes)]
-    envs: VecEnv = SubprocVecEnv(lanes, start_method="forkserver") if config.workers else DummyVecEnv(lanes)  # type: ignore[arg-type]
+    envs: VecEnv = SubprocVecEnv(lanes, start_method="forkserver") if config.processes else DummyVecEnv(lanes)  # type: ignore[arg-type]
     envs.seed(config.seed)
     return VecFrameStack(envs, view.stack, channels_order="first")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.zoo import zoo
 from neural_env.command import stage_name
 
 _ROOT = Path(__file__).parents[1]
@@ -106,11 +107,9 @@ def test_the_main_line_uses_stages_that_exist() -> None:
     assert all(stage_name(words[1:]) for words in steps)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="until the zoo is shipped and the line names its best policy"
-)
-def test_the_main_line_has_no_placeholder() -> None:
-    assert "PLACEHOLDER" not in _setup("main")
+def test_the_main_line_plays_the_best_policy_of_the_zoo() -> None:
+    words = shlex.split(_setup("main"))
+    assert words[words.index("--policies") + 1] == f"zoo/{list(zoo('Pong'))[-1]}"
 
 
 def test_ci_runs_the_test_line_of_the_readme() -> None:

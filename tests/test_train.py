@@ -114,11 +114,11 @@ def test_an_agent_starts_from_a_policy(tmp_path: Path) -> None:
     assert np.array_equal(one.scores(stacks), two.scores(stacks))
 
 
-def test_workers_know_a_game_that_only_the_script_registered(tmp_path: Path) -> None:
-    """The id's spec travels to forkserver workers whole; the toy's module is all they need."""
+def test_processes_know_a_game_that_only_the_script_registered(tmp_path: Path) -> None:
+    """The id's spec travels to forkserver processes whole; the toy's module is all they need."""
     code = (
         "from pathlib import Path; import sys; from test_train import _config; from agents.train import train\n"
-        "if __name__ == '__main__': train(_config(Path(sys.argv[1]), steps=32, workers=2, evaluate_episodes=1))"
+        "if __name__ == '__main__': train(_config(Path(sys.argv[1]), steps=32, processes=True, evaluate_episodes=1))"
     )
     here = Path(__file__).parent
     ended = subprocess.run(
