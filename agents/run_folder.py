@@ -8,6 +8,9 @@ from typing import Any
 
 from data_gen.atomic import write_atomically
 
+# What may change from one resume to the next without changing what is learned.
+_FREE = {"resume", "out", "steps", "threads", "processes", "evaluate_every", "evaluate_episodes", "record"}
+
 
 class RunFolder:
     """Where a run keeps its files; a config is in its plain form here, as it is written."""
@@ -36,7 +39,6 @@ class RunFolder:
     def _require_same(self, file: Path, wanted: dict[str, Any]) -> None:
         if not file.exists():
             raise FileNotFoundError(f"no run to resume in {self.root}: {file} is missing")
-        free = {"resume", "out", "steps", "threads", "processes"}  # these may change without changing what is learned
         before = json.loads(file.read_text())
-        if changed := [key for key in wanted if key not in free and wanted[key] != before.get(key)]:
+        if changed := [key for key in wanted if key not in _FREE and wanted[key] != before.get(key)]:
             raise ValueError(f"{file} was begun with another {', '.join(changed)}; resume with the same settings")
