@@ -26,7 +26,6 @@ def test_there_are_15_policies() -> None:
     assert len(_POLICIES) == 15
 
 
-@_unfinished
 def test_there_are_3_eyes_that_are_none_of_the_policies() -> None:
     assert len(_EYES) == 3
     assert not {policy.sha256 for policy in _POLICIES.values()} & {policy.sha256 for policy in _EYES.values()}
