@@ -15,7 +15,11 @@ from agents.network import FrameFeatures, FrameNetworkConfig
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """Proximal policy optimisation; the values are those that did best in the real Pong per CPU hour."""
+    """Proximal policy optimisation.
+
+    The rate is the one that leaves the start of Pong fastest with this small network; late in a long run it is too high
+    (a KL of 0.015 an update), see `recipes/README.md`.
+    """
 
     lanes: int = 8
     rollout: int = 128  # steps a lane between updates
