@@ -31,7 +31,7 @@ from agents.policy_file import read_record
 from agents.run_folder import RunFolder
 from agents.run_logger import run_logger
 from agents.view import AgentView, View
-from data_gen.live_recording import LiveRecorder, publish_live
+from data_gen.live_recording import LiveRecorder, publish_live, refuse_foreign
 from data_gen.spec import GameSpec
 
 
@@ -61,6 +61,9 @@ def train(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     folder = RunFolder(config.out)
     folder.refuse_conflict(_plain(config))
+    if config.record is not None:
+        game_of(config.env)  # now rather than after hours of training
+        refuse_foreign(config.record, goes_on=config.resume)
     envs = make_lanes(config)
     try:
         agent = make_agent(config.algo, envs, config.network, config.steps, config.seed)

@@ -61,6 +61,12 @@ class LiveRecorder(gymnasium.Wrapper[Frames, Any, Frames, Any]):
         self._episode += 1
 
 
+def refuse_foreign(root: Path, goes_on: bool) -> None:
+    """Refuse a folder whose recording a run did not begin itself: its manifest would be written over."""
+    if (root / "plan.json").exists() or (not goes_on and any(root.glob("*/*.h5"))):
+        raise FileExistsError(f"{root} already holds a recording; choose another folder")
+
+
 def publish_live(root: Path, spec: GameSpec, source: dict[str, Any]) -> Manifest:
     """Write the manifest over all episodes that are there; later episodes may join and be published again."""
     with sole_writer(root):

@@ -21,6 +21,7 @@ from data_gen.recording import Recording
 from data_gen.twin import Twin
 from data_gen.verify import first_difference
 from toy_game import COUNTING
+from toy_recording import record_toy, tree
 
 TOY = neural_env.register_game(COUNTING)
 SMALL = FrameNetworkConfig(channels=(4, 4, 4), width=16)
@@ -103,6 +104,21 @@ def test_what_an_agent_plays_while_it_learns_is_recorded_and_plays_again(tmp_pat
     assert all(first_difference(recording.load(entry), twin) is None for entry in recording.entries())
     seeds = [recording.load(entry).provenance["reset_seed"] for entry in recording.entries()]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_a_recording_that_is_already_there_is_not_written_over(tmp_path: Path) -> None:
+    """Publishing would replace the manifest of a planned recording with one over both."""
+    record_toy(tmp_path / "planned")
+    before = tree(tmp_path / "planned")
+    with pytest.raises(FileExistsError, match="already holds a recording"):
+        train(_config(tmp_path / "run", record=tmp_path / "planned"))
+    assert tree(tmp_path / "planned") == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_a_twin_can_be_recorded(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not the twin of a game"):
+        train(_config(tmp_path / "run", env="Toy/Counting-v0", record=tmp_path / "recording"))
 
 
 def test_an_agent_starts_from_a_policy(tmp_path: Path) -> None:
