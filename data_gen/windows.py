@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -71,6 +72,28 @@ class Windows:
         """How many different windows there are."""
         return len(self._starts)
 
+    @property
+    def frames(self) -> Frames:
+        """Every frame of the split, episode after episode, mapped from disk."""
+        return self._cache.frames
+
+    @property
+    def key(self) -> str:
+        """Names the split's content: what was derived from the same episodes bears the same key."""
+        return self._cache.key
+
+    def outcomes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Reward and end of every step of the split."""
+        return self._cache.outcomes()
+
+    def instead(self, rows: npt.NDArray[Any]) -> Windows:
+        """The same windows over something else that has one row for each of `frames`: latents, say."""
+        if len(rows) != len(self.frames):
+            raise ValueError(f"{len(rows)} rows stand for {len(self.frames)} frames; expected one for each")
+        other = copy(self)
+        other._cache = self._cache.over(rows)
+        return other
+
     def batch(self, position: int, size: int) -> WindowBatch:
         """Windows number position .. position + size - 1 of the endless shuffled stream."""
         return self._cache.gather(self._starts[self._order(position, size)], self.length)
@@ -108,7 +131,8 @@ class _Cache:
     """A split decoded once: frames in a memory-mapped file, the small columns in memory."""
 
     def __init__(self, folder: Path, entries: list[Entry]) -> None:
-        self._frames: Frames = np.load(folder / "frames.npy", mmap_mode="r")
+        self.key = folder.name
+        self.frames: Frames = np.load(folder / "frames.npy", mmap_mode="r")
         columns = np.load(folder / "columns.npz")
         self._actions, self._executed = columns["actions"], columns["executed"]
         self._rewards, self._terminated, self._real = columns["rewards"], columns["terminated"], columns["real"]
@@ -127,6 +151,17 @@ class _Cache:
             _build(recording, entries, folder, progress)
         return cls(folder, entries)
 
+    def outcomes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        is_step = np.ones(len(self._rewards), np.bool_)
+        is_step[self._first[1:] - 1] = False  # an episode's last frame leads nowhere: its row pads
+        return self._rewards[is_step], self._terminated[is_step]
+
+    def over(self, rows: npt.NDArray[Any]) -> _Cache:
+        """The same episodes with other rows in place of the frames."""
+        other = copy(self)
+        other.frames = rows
+        return other
+
     def window_starts(self, length: int) -> npt.NDArray[np.int64]:
         """[W, 2]: episode and first step of every window whose frames all are real."""
         starts = []
@@ -144,7 +179,7 @@ class _Cache:
         rows_WT = (self._first[episodes] + steps)[:, None] + np.arange(length + 1)
         step_rows = rows_WT[:, :-1]
         return WindowBatch(
-            frames=self._frames[rows_WT],
+            frames=self.frames[rows_WT],
             actions=self._actions[step_rows],
             executed=self._executed[step_rows],
             rewards=self._rewards[step_rows],

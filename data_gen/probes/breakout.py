@@ -59,6 +59,11 @@ class BreakoutReading:
         """Where there is more than one ball."""
         return self.balls > 1
 
+    @property
+    def things(self) -> dict[str, npt.NDArray[np.float64]]:
+        """What moves, by name: positions [B, D], NaN where absent."""
+        return {"ball": np.stack([self.ball_x, self.ball_y], axis=1), "paddle": self.paddle_x[:, None]}
+
 
 def read_breakout(frames: Frames) -> BreakoutReading:
     """Read a batch of frames; each frame is read by itself. About 0.3 MB of scratch memory a frame.
