@@ -1,0 +1,192 @@
+"""The simulator: explicit state, one generator a lane, lanes that do not touch, and nothing that is not a number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from data_gen.policy import Frames
+from tiny_world import tiny_starts, tiny_world
+from world_model.lane_state import SimulatorState
+from world_model.simulator import SimulationDiverged, Simulator, SimulatorConfig
+
+_LIVELY = SimulatorConfig(temperature=1.0)
+_CONTEXTS = tiny_starts(count=8).contexts()
+
+
+def _simulator(config: SimulatorConfig = _LIVELY, seed: int = 0) -> Simulator:
+    return Simulator(tiny_world(seed=seed), config)
+
+
+def _ticks(step: int, lanes: Sequence[int]) -> np.ndarray:  # type: ignore[type-arg]
+    """Each lane's own ticks at a step, whoever runs beside it."""
+    return np.array([np.random.default_rng([step, lane]).integers(3, size=2) for lane in lanes])
+
+
+def _start(simulator: Simulator, lanes: Sequence[int]) -> SimulatorState:
+    return simulator.start([_CONTEXTS[lane % 8] for lane in lanes], list(lanes))[0]
+
+
+def _go(simulator: Simulator, state: SimulatorState, lanes: Sequence[int], steps: range) -> tuple[Frames, np.ndarray]:  # type: ignore[type-arg]
+    frames, rewards = [], []
+    for each in steps:
+        state, step = simulator.step(state, _ticks(each, lanes))
+        frames.append(step.frames)
+        rewards.append(np.stack([step.rewards, step.terminated, step.termination_probability]))
+    return np.stack(frames, axis=1), np.stack(rewards, axis=-1)
+
+
+def test_the_same_seed_gives_the_same_dream_and_another_gives_another() -> None:
+    simulator, lanes = _simulator(), [0]
+    first, again = (_go(simulator, _start(simulator, lanes), lanes, range(20)) for _ in range(2))
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    other, _ = simulator.start([_CONTEXTS[0]], [1])
+    assert not np.array_equal(_go(simulator, other, lanes, range(20))[0], first[0])
+
+
+@pytest.mark.parametrize("lanes", [[2], [2, 5], [5, 0, 2], list(range(8)), list(range(32))])
+def test_a_lane_dreams_bit_for_bit_alike_in_any_company(lanes: list[int]) -> None:
+    simulator = _simulator()
+    frames, outcomes = _go(simulator, _start(simulator, lanes), lanes, range(12))
+    for place, lane in enumerate(lanes):
+        alone, alone_outcomes = _go(simulator, _start(simulator, [lane]), [lane], range(12))
+        assert np.array_equal(frames[place], alone[0])
+        assert np.array_equal(outcomes[:, place], alone_outcomes[:, 0])
+
+
+def test_nothing_global_is_read_or_changed() -> None:
+    simulator = _simulator()
+    calm, _ = _go(simulator, _start(simulator, [1]), [1], range(8))
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    state = _start(simulator, [1])
+    _go(simulator, state, [1], range(4))
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+    torch.manual_seed(1)
+    disturbed, _ = _go(simulator, _start(simulator, [1]), [1], range(8))
+    assert np.array_equal(calm, disturbed)
+
+
+def test_a_clone_goes_the_same_way_and_one_without_the_generators_another() -> None:
+    simulator, lanes = _simulator(), [3, 4]
+    state = _start(simulator, lanes)
+    _go(simulator, state, lanes, range(5))
+    copy, written = state.clone(), SimulatorState.from_tensors(state.tensors())
+    strayed = state.clone(same_random=False)
+    onward = _go(simulator, state, lanes, range(5, 15))[0]
+    assert np.array_equal(_go(simulator, copy, lanes, range(5, 15))[0], onward)
+    assert np.array_equal(_go(simulator, written, lanes, range(5, 15))[0], onward)
+    assert not np.array_equal(_go(simulator, strayed, lanes, range(5, 15))[0], onward)
+
+
+def test_a_state_survives_being_written_down_to_the_byte() -> None:
+    simulator = _simulator()
+    state = _start(simulator, [0, 1])
+    _go(simulator, state, [0, 1], range(3))
+    first = state.tensors()
+    second = SimulatorState.from_tensors(first).tensors()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_lanes_can_be_chosen_and_replaced_in_the_middle_of_others() -> None:
+    simulator, lanes = _simulator(), [0, 1, 2]
+    state = _start(simulator, lanes)
+    undisturbed = _go(simulator, state.clone(), lanes, range(12))[0]
+    _go(simulator, state, lanes, range(6))
+    state.put([1], _start(simulator, [7]))
+    mixed = _go(simulator, state, [0, 1, 2], range(6, 12))[0]
+    assert np.array_equal(mixed[[0, 2]], undisturbed[[0, 2], 6:])
+    fresh = _start(simulator, [7])
+    assert np.array_equal(mixed[1], _go(simulator, fresh, [1], range(6, 12))[0][0])
+    doubled = state.select([2, 0, 2])
+    again = _go(simulator, doubled, [2, 2, 2], range(12, 15))[0]
+    assert np.array_equal(again[0], again[2])
+    assert not np.array_equal(again[0], again[1])
+
+
+def test_contexts_of_different_lengths_start_together() -> None:
+    simulator = _simulator()
+    lengths = {len(context.frames) for context in _CONTEXTS}
+    assert len(lengths) > 1
+    together, _ = simulator.start(_CONTEXTS, range(8))
+    for lane, context in enumerate(_CONTEXTS):
+        alone, _ = simulator.start([context], [lane])
+        assert torch.equal(together.latents_BND[lane], alone.latents_BND[0])
+        assert torch.equal(together.memory.taken_B[lane], alone.memory.taken_B[0])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+def test_every_number_of_evaluations_gives_finite_frames_and_its_own(steps: int) -> None:
+    simulator = _simulator(SimulatorConfig(steps=steps, temperature=1.0))
+    frames, _ = _go(simulator, _start(simulator, [0]), [0], range(3))
+    reference = _simulator()
+    one, _ = _go(reference, _start(reference, [0]), [0], range(3))
+    assert np.array_equal(frames, one) == (steps == 1)
+
+
+def test_temperature_guidance_and_context_noise_each_matter() -> None:
+    def dream(**changes: float) -> Frames:
+        simulator = _simulator(SimulatorConfig(reward="mode", **changes))  # type: ignore[arg-type]
+        return _go(simulator, _start(simulator, [0]), [0], range(6))[0]
+
+    plain = dream()
+    for changes in ({"temperature": 0.5}, {"guidance": 2.0}, {"context_noise": 0.3}):
+        assert not np.array_equal(dream(**changes), plain), changes
+    assert np.array_equal(dream(guidance=1.0), plain)
+
+
+def test_rewards_follow_their_probabilities_and_the_mode_is_the_likeliest() -> None:
+    simulator, lanes = _simulator(SimulatorConfig(reward="sample")), list(range(400))
+    context = [_CONTEXTS[0]] * len(lanes)
+    state, _ = simulator.start(context, lanes)
+    _, step = simulator.step(state, np.zeros((len(lanes), 2), np.int64))
+    values = np.array(simulator.world.config.outcome.rewards)
+    expected = (step.reward_probabilities[0] * values).sum()
+    spread = np.sqrt((step.reward_probabilities[0] * (values - expected) ** 2).sum() / len(lanes))
+    assert abs(step.rewards.mean() - expected) < 5 * spread
+    share = step.termination_probability[0]
+    assert abs(step.terminated.mean() - share) < 5 * np.sqrt(share * (1 - share) / len(lanes))
+    certain = _simulator(SimulatorConfig(reward="mode"))
+    _, step = certain.step(certain.start(context[:1], [0])[0], np.zeros((1, 2), np.int64))
+    assert step.rewards[0] == values[step.reward_probabilities[0].argmax()]
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_reported_on_the_step_where_it_arises(poison: float) -> None:
+    world = tiny_world()
+    simulator = Simulator(world, _LIVELY)
+    begun = _start(simulator, [0, 1])
+    taken = int(begun.memory.taken_B[0])
+    for name, weight in world.named_parameters():
+        # The encoder has done its work. A score of minus infinity is a place that is not looked at: nothing arises.
+        if ".encoder." in name or (name.endswith("key.weight") and poison > 0):
+            continue
+        first = weight.detach().view(-1)[0].clone()
+        with torch.no_grad():
+            weight.view(-1)[0] = poison
+        with pytest.raises(SimulationDiverged, match=rf"of lane 0 are not finite at step {taken} "):
+            simulator.step(begun.clone(), np.zeros((2, 2), np.int64))
+            pytest.fail(f"{name} had no effect")
+        with torch.no_grad():
+            weight.view(-1)[0] = first
+    simulator.step(begun, np.zeros((2, 2), np.int64))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("steps", 0), ("temperature", -1.0), ("temperature", float("nan")), ("context_noise", 1.0), ("reward", "best")],
+)
+def test_settings_that_mean_nothing_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^{field} is "):
+        SimulatorConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_as_many_seeds_as_contexts() -> None:
+    with pytest.raises(ValueError, match="1 contexts and 2 seeds"):
+        _simulator().start(_CONTEXTS[:1], [1, 2])

@@ -1,0 +1,109 @@
+"""The tokenizers: one Protocol, exact levels, latents where the dynamics expect them, and training that sees things."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from data_gen.windows import WindowBatch
+from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
+from world_model.grids import UnevenGrid
+from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
+from world_model.pixels import to_frames, to_pixels
+from world_model.tokenizer import Tokenizer
+from world_model.training.draws import Draws
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig
+
+_SIZE = (36, 24)
+
+
+def _frames(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 256, (count, *_SIZE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def _conv(**changes: object) -> ConvTokenizer:
+    torch.manual_seed(0)
+    return ConvTokenizer(ConvTokenizerConfig(hidden=32, **changes), _SIZE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tokenizer", [_conv(), PatchTokenizer(PatchTokenizerConfig(), _SIZE)], ids=["conv", "patch"])
+@torch.no_grad()
+def test_both_keep_the_protocol(tokenizer: Tokenizer) -> None:
+    assert isinstance(tokenizer, Tokenizer)
+    assert tokenizer.grid == (3, 2)
+    latents = tokenizer.encode(to_pixels(_frames(5)))
+    assert latents.shape == (5, 6, tokenizer.width)
+    assert latents.abs().max() <= 1
+    assert tokenizer.decode(latents).shape == (5, 3, *_SIZE)
+
+
+@torch.no_grad()
+def test_patches_lose_nothing() -> None:
+    tokenizer, frames = PatchTokenizer(PatchTokenizerConfig(), _SIZE), _frames(4)
+    assert torch.equal(to_frames(tokenizer.decode(tokenizer.encode(to_pixels(frames)))), frames)
+
+
+@pytest.mark.parametrize("tokenizer", [_conv(), PatchTokenizer(PatchTokenizerConfig(), _SIZE)], ids=["conv", "patch"])
+@torch.no_grad()
+def test_a_token_stands_for_its_own_place(tokenizer: Tokenizer) -> None:
+    pixels = to_pixels(_frames(1))
+    changed = pixels.clone()
+    changed[:, :, 16:20, 16:20] = 1 - changed[:, :, 16:20, 16:20]  # inside the token of row 1, column 1
+    moved = (tokenizer.encode(pixels) != tokenizer.encode(changed)).any(-1)[0]
+    assert moved.nonzero().flatten().tolist() == [1 * 2 + 1]
+
+
+@torch.no_grad()
+def test_a_frame_is_encoded_and_decoded_alike_in_any_company() -> None:
+    tokenizer, pixels = _conv(), to_pixels(_frames(33))
+    latents = tokenizer.encode(pixels)
+    decoded = tokenizer.decode(latents)
+    for rows in (1, 2, 3, 8, 17):
+        assert torch.equal(tokenizer.encode(pixels[:rows]), latents[:rows])
+        assert torch.equal(tokenizer.decode(latents[:rows]), decoded[:rows])
+
+
+def test_a_frame_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(UnevenGrid, match="12 pixels does not divide a frame of 84x80"):
+        ConvTokenizer(ConvTokenizerConfig(), (84, 80))
+
+
+def _batch() -> WindowBatch:
+    """A dark room in which a bright square of 3 pixels jumps."""
+    frames = np.zeros((8, 2, *_SIZE, 3), np.uint8)
+    places = np.random.default_rng(0).integers(0, 20, (8, 2, 2))
+    for row, pair in enumerate(places):
+        for t, (y, x) in enumerate(pair):
+            frames[row, t, y : y + 3, x : x + 3] = 255
+    empty = np.zeros((8, 1), np.int64)
+    return WindowBatch(
+        frames, empty, empty[..., None], empty.astype(np.float32), empty.astype(np.bool_), empty[:, 0], empty[:, 0]
+    )
+
+
+@pytest.mark.parametrize("kl", [0.0, 1e-4])
+def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
+    tokenizer = _conv(kl=kl)
+    with torch.no_grad():
+        tokenizer.backdrop.zero_()
+    task, batch = TokenizerTask(tokenizer, TokenizerTaskConfig()), _batch()
+    optimizer = torch.optim.AdamW(tokenizer.parameters(), 1e-2)
+    for step in range(150):
+        optimizer.zero_grad()
+        task.losses(batch, Draws(0, step, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    with torch.no_grad():
+        real = to_pixels(torch.from_numpy(batch.frames[:, 1]))
+        rebuilt = tokenizer.decode(tokenizer.encode(real))
+    bright = real > 0.5
+    assert rebuilt[bright].mean() > 0.8
+    assert rebuilt[~bright].mean() < 0.1
+
+
+def test_only_the_decoder_learns_where_that_is_asked() -> None:
+    tokenizer = _conv()
+    task = TokenizerTask(tokenizer, TokenizerTaskConfig(decoder_only=True))
+    task.losses(_batch(), Draws(0, 0, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is None for parameter in (*tokenizer.encoder.parameters(), tokenizer.backdrop))
+    assert all(parameter.grad is not None for parameter in tokenizer.decoder.parameters())

@@ -1,0 +1,117 @@
+"""The two attentions of the dynamics, written out as two matrix products and a softmax.
+
+On a CPU the backward pass of torch's fused attention is ten times slower at these sizes (measured).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class SpaceAttention(nn.Module):
+    """Every token of a frame looks at every other; what it sees also depends on how far apart they are."""
+
+    def __init__(self, width: int, heads: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.heads = heads
+        # Three projections and not one: the gradient of a split is a copy of all three parts.
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(heads, (2 * grid[0] - 1) * (2 * grid[1] - 1)))
+        self.register_buffer("offsets_NN", _offsets(grid), persistent=False)
+        self.offsets_NN: Tensor
+
+    def forward(self, x_XNE: Tensor) -> Tensor:
+        """Frames side by side [X, N, E] -> the same shape."""
+        # Contiguous, as the products below would make them for any but one frame: one memory layout, one result.
+        q, k, v = (
+            layer(x_XNE).unflatten(-1, (self.heads, -1)).transpose(1, 2).contiguous()
+            for layer in (self.query, self.key, self.value)
+        )
+        scores_XHNN = q @ k.mT / math.sqrt(q.shape[-1]) + self.bias[:, self.offsets_NN]
+        seen_XHNm = scores_XHNN.softmax(-1) @ v
+        out: Tensor = self.out(seen_XHNm.transpose(1, 2).flatten(2))
+        return out
+
+
+class TimeAttention(nn.Module):
+    """Every token looks back at its own place in this frame and the `reach` - 1 frames before it.
+
+    How old a frame is enters as a bias alone, so that a memory can keep keys as they were written and in any order.
+    Head h begins by looking at the frame h + 1 steps ago, the last head at all alike: speeds are then plain from the
+    first training step on.
+    """
+
+    def __init__(self, width: int, memory_width: int, heads: int, reach: int) -> None:
+        super().__init__()
+        self.heads, self.reach = heads, reach
+        self.query = nn.Linear(width, memory_width, bias=False)
+        self.key = nn.Linear(width, memory_width, bias=False)
+        self.value = nn.Linear(width, memory_width, bias=False)
+        self.out = nn.Linear(memory_width, width, bias=False)
+        ages = torch.arange(reach)
+        self.bias = nn.Parameter(torch.stack([_first_look(ages, head, heads) for head in range(heads)]))
+
+    def forward(self, x_BTNE: Tensor) -> Tensor:
+        """A run of frames [B, T, N, E], each looking back within the run, -> the same shape."""
+        steps = x_BTNE.shape[1]
+        q, k, v = (
+            layer(x_BTNE).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4)
+            for layer in (self.query, self.key, self.value)
+        )
+        scores_BNHTT = q @ k.mT / math.sqrt(q.shape[-1]) + self._run_bias(steps)
+        seen_BNHTm = scores_BNHTT.softmax(-1) @ v
+        out: Tensor = self.out(seen_BNHTm.permute(0, 3, 1, 2, 4).flatten(3))
+        return out
+
+    def look_back(
+        self, x_BNE: Tensor, keys_BRNM: Tensor, values_BRNM: Tensor, slot_B: Tensor, age_BR: Tensor
+    ) -> Tensor:
+        """One frame [B, N, E] that looks back at a memory, into whose place `slot` it is written first.
+
+        An age of `reach` or more marks a place that does not count.
+        """
+        lanes = torch.arange(len(slot_B), device=slot_B.device)
+        q_BNM = self.query(x_BNE)
+        keys_BRNM[lanes, slot_B] = self.key(x_BNE)
+        values_BRNM[lanes, slot_B] = self.value(x_BNE)
+        heads, size = self.heads, q_BNM.shape[-1] // self.heads
+        by_head = (*keys_BRNM.shape[:3], heads, size)
+        # One query for each place and head: a sum of products reads the memory once, where a batch of tiny matrix
+        # products would pay for each call.
+        products_BRNH = (keys_BRNM * q_BNM[:, None]).view(by_head).sum(-1)
+        bias_BRH = self._padded_bias().mT[age_BR.clamp(max=self.reach)]
+        weights_BRNH = (products_BRNH / math.sqrt(size) + bias_BRH[:, :, None]).softmax(1)
+        seen_BNM = (values_BRNM.reshape(by_head) * weights_BRNH[..., None]).sum(1).flatten(-2)
+        out: Tensor = self.out(seen_BNM)
+        return out
+
+    def _run_bias(self, steps: int) -> Tensor:
+        """[H, T, T]: minus infinity for what is yet to come and what is forgotten."""
+        step = torch.arange(steps, device=self.bias.device)
+        age_TT = step[:, None] - step
+        age_TT = torch.where(age_TT < 0, self.reach, age_TT).clamp(max=self.reach)
+        return self._padded_bias()[:, age_TT]
+
+    def _padded_bias(self) -> Tensor:
+        return torch.cat([self.bias, torch.full_like(self.bias[:, :1], -torch.inf)], dim=1)
+
+
+def _first_look(ages: Tensor, head: int, heads: int) -> Tensor:
+    if head == heads - 1:
+        return torch.zeros(len(ages))
+    return -2.0 * (ages - (head + 1)).abs().clamp(max=4)
+
+
+def _offsets(grid: tuple[int, int]) -> Tensor:
+    """[N, N]: which relative place token j has as seen from token i."""
+    rows, columns = grid
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    down = row.reshape(-1, 1) - row.reshape(1, -1) + rows - 1
+    right = column.reshape(-1, 1) - column.reshape(1, -1) + columns - 1
+    return down * (2 * columns - 1) + right

@@ -1,0 +1,76 @@
+"""The block that trunk and flow head are made of, and the embedding of noise levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from world_model.attention import SpaceAttention, TimeAttention
+from world_model.few_rows import FrameLinear
+
+_WAVES = 32
+
+
+class Block(nn.Module):
+    """Looks back in time (where `time` is given), then around in the frame, then thinks about each token.
+
+    Each part reads a normalised input, scaled and shifted as the frame's condition says, and adds to the stream.
+    """
+
+    def __init__(self, width: int, heads: int, grid: tuple[int, int], mlp: int, time: TimeAttention | None) -> None:
+        super().__init__()
+        self.time = time
+        self.space = SpaceAttention(width, heads, grid)
+        self.think = nn.Sequential(nn.Linear(width, mlp * width), nn.SiLU(), nn.Linear(mlp * width, width))
+        self.parts = 2 if time is None else 3
+        self.modulation = zeroed(FrameLinear(width, 2 * self.parts * width))
+
+    def forward(
+        self, x_XNE: Tensor, condition_XE: Tensor, look_back: Callable[[TimeAttention, Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Frames side by side [X, N, E] with a condition each; `look_back` says how time attention is applied."""
+        turns = iter(self.modulation(condition_XE)[:, None].chunk(2 * self.parts, dim=-1))
+        if self.time is not None and look_back is not None:
+            x_XNE = x_XNE + look_back(self.time, _modulated(x_XNE, next(turns), next(turns)))
+        x_XNE = x_XNE + self.space(_modulated(x_XNE, next(turns), next(turns)))
+        thought: Tensor = self.think(_modulated(x_XNE, next(turns), next(turns)))
+        return x_XNE + thought
+
+
+class LevelEmbedding(nn.Module):
+    """A number from 0 to 1 (a noise level, a time of the flow, a step size) as a vector."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = zeroed(FrameLinear(_WAVES, width))
+        self.register_buffer("frequencies", math.pi * torch.arange(_WAVES), persistent=False)
+        self.frequencies: Tensor
+
+    def forward(self, level_X: Tensor) -> Tensor:
+        """[X] -> [X, E]."""
+        embedded: Tensor = self.linear((level_X[:, None] * self.frequencies).cos())
+        return embedded
+
+
+_Linear = TypeVar("_Linear", bound=nn.Linear)
+
+
+def zeroed(layer: _Linear) -> _Linear:
+    """A layer that says nothing until it has learned to."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the last dimension."""
+    return F.layer_norm(x, x.shape[-1:])
+
+
+def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    return torch.addcmul(shift, normalised(x), 1 + scale)

@@ -1,0 +1,141 @@
+"""The dynamics: latents and executed ticks in, the next latents out.
+
+Shifted: one pass of the trunk takes in the current latents with the ticks that are executed on them, writes them into
+memory and yields the features of the next frame. A small flow head then turns noise into the next latents, as a
+correction on top of the current ones, so that a still background costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from world_model.attention import TimeAttention
+from world_model.blocks import Block, LevelEmbedding, normalised, zeroed
+from world_model.few_rows import FrameLinear, require_whole
+from world_model.memory import Memory
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """Sizes."""
+
+    width: int = 96
+    layers: int = 3  # of the trunk
+    time_layers: tuple[int, ...] = (0, 2)  # which of them look back
+    head_layers: int = 1  # of the flow head; each costs as much as a trunk layer, once per evaluation
+    heads: int = 4
+    mlp: int = 2  # hidden units of a block's perceptron, in widths
+    reach: int = 24  # frames of memory, the current one among them
+    memory_width: int = 48  # numbers a token's key or value has in memory
+
+    def __post_init__(self) -> None:
+        require_whole("width", self.width)
+
+
+class Dynamics(nn.Module):
+    """Trunk and flow head over tokens [N, D] of frames."""
+
+    def __init__(
+        self, config: DynamicsConfig, grid: tuple[int, int], latent_width: int, num_actions: int, ticks: int
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.nobody = num_actions  # stands in for an action that is unknown or dropped
+        self.ticks = ticks
+        tokens, width = grid[0] * grid[1], config.width
+        self.tokens = tokens
+        self.tick_embedding = nn.Embedding(ticks * (num_actions + 1), width)
+        self.register_buffer("first_of_tick", torch.arange(ticks) * (num_actions + 1), persistent=False)
+        self.first_of_tick: Tensor
+        self.level_embedding = LevelEmbedding(width)
+        self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.take = nn.Linear(latent_width, width)
+        self.condition = nn.Sequential(nn.SiLU(), FrameLinear(width, width))
+        self.trunk_blocks = nn.ModuleList(
+            Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
+        )
+        self.noisy = nn.Linear(latent_width, width, bias=False)
+        self.flow_embedding = LevelEmbedding(width)
+        self.stride_embedding = LevelEmbedding(width)
+        self.head_blocks = nn.ModuleList(
+            Block(width, config.heads, grid, config.mlp, None) for _ in range(config.head_layers)
+        )
+        self.correction = zeroed(nn.Linear(width, latent_width))
+
+    def trunk(self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor) -> Tensor:
+        """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame."""
+        run = latents_BTND.shape[:2]
+        condition_XE = self._condition(level_BT.flatten(), executed_BTK.flatten(0, 1))
+        x_XNE = self._taken(latents_BTND).flatten(0, 1) + condition_XE[:, None]
+
+        def look_back(time: TimeAttention, x_XNE: Tensor) -> Tensor:
+            seen: Tensor = time(x_XNE.reshape(*run, *x_XNE.shape[1:]))
+            return seen.flatten(0, 1)
+
+        for block in self.trunk_blocks:
+            x_XNE = block(x_XNE, condition_XE, look_back)
+        return normalised(x_XNE).reshape(*run, *x_XNE.shape[1:])
+
+    def take_in(self, memory: Memory, latents_BND: Tensor, level_B: Tensor, executed_BK: Tensor) -> Tensor:
+        """One frame a lane, seeing what the memory holds -> features [B, N, E]; the frame is written, not yet counted.
+
+        Equals `trunk` over the whole run. Calling it again before `memory.taken_B` is raised takes the frame in anew.
+        """
+        condition_BE = self._condition(level_B, executed_BK)
+        x_BNE = self._taken(latents_BND) + condition_BE[:, None]
+        slot_B, age_BR, layer = memory.slot_B, memory.age_BR, 0
+        for block in self.trunk_blocks:
+            look_back = None
+            if block.time is not None:
+                keys, values = memory.keys_BLRNM[:, layer], memory.values_BLRNM[:, layer]
+                look_back = partial(_look_back, keys, values, slot_B, age_BR)
+                layer += 1
+            x_BNE = block(x_BNE, condition_BE, look_back)
+        return normalised(x_BNE)
+
+    def predict(
+        self, features_XNE: Tensor, base_XND: Tensor, noisy_XND: Tensor, tau_X: Tensor, stride_X: Tensor
+    ) -> Tensor:
+        """The clean next latents [X, N, D], from noisy ones at time `tau` of the flow (0: all noise, 1: clean).
+
+        `stride` is the step that the sampler is about to take; 0 stands for an infinitely small one.
+        """
+        condition_XE = self.flow_embedding(tau_X) + self.stride_embedding(stride_X)
+        x_XNE = features_XNE + self.noisy(noisy_XND)
+        for block in self.head_blocks:
+            x_XNE = block(x_XNE, condition_XE)
+        corrected: Tensor = base_XND + self.correction(normalised(x_XNE))
+        return corrected
+
+    def memory(self, lanes: int) -> Memory:
+        """A memory that holds nothing yet."""
+        config = self.config
+        shape = (len(config.time_layers), config.reach, self.tokens, config.memory_width)
+        return Memory.empty(lanes, shape, self.place)
+
+    def _time(self, layer: int) -> TimeAttention | None:
+        config = self.config
+        if layer not in config.time_layers:
+            return None
+        return TimeAttention(config.width, config.memory_width, config.heads, config.reach)
+
+    def _taken(self, latents: Tensor) -> Tensor:
+        taken: Tensor = self.take(latents) + self.place
+        return taken
+
+    def _condition(self, level_X: Tensor, executed_XK: Tensor) -> Tensor:
+        """[X], [X, K] -> [X, E]."""
+        known_XK = torch.where(executed_XK < 0, self.nobody, executed_XK)
+        ticks_XE = self.tick_embedding(known_XK + self.first_of_tick).sum(-2)
+        condition: Tensor = self.condition(ticks_XE + self.level_embedding(level_X))
+        return condition
+
+
+def _look_back(
+    keys: Tensor, values: Tensor, slot_B: Tensor, age_BR: Tensor, time: TimeAttention, x_BNE: Tensor
+) -> Tensor:
+    return time.look_back(x_BNE, keys, values, slot_B, age_BR)

@@ -1,0 +1,93 @@
+"""The state of dreaming lanes: plain tensors and one random generator a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from world_model.memory import Memory
+
+
+@dataclass
+class SimulatorState:
+    """Memory, current latents and generators of B lanes: all there is to know about their futures."""
+
+    memory: Memory
+    latents_BND: Tensor
+    generators: list[torch.Generator]
+
+    @classmethod
+    def fresh(cls, memory: Memory, latents_BND: Tensor, seeds: Sequence[int]) -> SimulatorState:
+        """Lanes with generators of their own."""
+        return cls(memory, latents_BND, [torch.Generator().manual_seed(seed) for seed in seeds])
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are."""
+        return len(self.generators)
+
+    def normal(self) -> Tensor:
+        """Standard normal noise in the shape of the latents, each lane's from its own generator."""
+        shape = self.latents_BND.shape[1:]
+        noise = torch.stack([torch.randn(shape, generator=generator) for generator in self.generators])
+        return noise.to(self.latents_BND)
+
+    def uniform(self, count: int) -> Tensor:
+        """Numbers [B, count] from 0 to 1, each lane's from its own generator."""
+        return torch.stack([torch.rand(count, generator=generator) for generator in self.generators])
+
+    def clone(self, same_random: bool = True) -> SimulatorState:
+        """A copy that shares nothing; with `same_random=False` its generators begin anew, as those of fresh seeds."""
+        copy = self.select(range(self.lanes))
+        if not same_random:
+            for generator in copy.generators:
+                generator.seed()
+        return copy
+
+    def select(self, lanes: Sequence[int]) -> SimulatorState:
+        """A copy of some lanes, in the order asked for, a lane as often as it is named."""
+        chosen = torch.tensor(list(lanes), dtype=torch.int64, device=self.latents_BND.device)
+        generators = [self.generators[lane].clone_state() for lane in lanes]
+        return SimulatorState(self.memory.select(chosen), self.latents_BND[chosen], generators)
+
+    def put(self, lanes: Sequence[int], other: SimulatorState) -> None:
+        """Overwrite some lanes by those of another state; the others go on untouched."""
+        chosen = torch.tensor(list(lanes), dtype=torch.int64, device=self.latents_BND.device)
+        self.memory.put(chosen, other.memory)
+        self.latents_BND = self.latents_BND.index_copy(0, chosen, other.latents_BND)
+        for lane, generator in zip(lanes, other.generators, strict=True):
+            self.generators[lane] = generator.clone_state()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it as named tensors, to be written down; `from_tensors` is the inverse."""
+        return {
+            "keys": self.memory.keys_BLRNM,
+            "values": self.memory.values_BLRNM,
+            "taken": self.memory.taken_B,
+            "latents": self.latents_BND,
+            "generators": torch.stack([generator.get_state() for generator in self.generators]),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> SimulatorState:
+        """The inverse of `tensors`; copies."""
+        state = cls.fresh(
+            Memory(tensors["keys"].clone(), tensors["values"].clone(), tensors["taken"].clone()),
+            tensors["latents"].clone(),
+            [0] * len(tensors["latents"]),
+        )
+        for generator, saved in zip(state.generators, tensors["generators"], strict=True):
+            generator.set_state(saved.clone())  # of a view, torch 2.13 reads past the end
+        return state
+
+    @staticmethod
+    def concatenated(parts: Sequence[SimulatorState]) -> SimulatorState:
+        """The lanes of several states after each other."""
+        return SimulatorState(
+            Memory.concatenated([part.memory for part in parts]),
+            torch.cat([part.latents_BND for part in parts]),
+            [generator for part in parts for generator in part.generators],
+        )

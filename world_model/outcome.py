@@ -1,0 +1,82 @@
+"""The outcome of a step: how likely each reward is, and how likely it is that the game is over.
+
+Read from the trunk's features and from the next latents as they were generated, so that reward and picture agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from world_model.few_rows import FrameLinear, require_whole
+
+
+@dataclass(frozen=True)
+class OutcomeConfig:
+    """Sizes, and the raw reward values that the game gives."""
+
+    rewards: tuple[float, ...]  # ascending; as seen in the data
+    rarity: float = 0.5  # rare classes weigh their frequency to the power of minus this in training
+    token_width: int = 32  # what each token has to say about the outcome
+    hidden: int = 64
+
+    def __post_init__(self) -> None:
+        require_whole("token_width", self.token_width)
+        require_whole("hidden", self.hidden)
+
+
+class Outcome(nn.Module):
+    """Logits of rewards and termination, calibrated in spite of the weights that training gives to rare classes."""
+
+    def __init__(self, config: OutcomeConfig, width: int, latent_width: int, tokens: int) -> None:
+        super().__init__()
+        self.config = config
+        self.token = nn.Linear(width + 2 * latent_width, config.token_width)
+        self.hidden = FrameLinear(tokens * config.token_width, config.hidden)
+        self.reward = FrameLinear(config.hidden, len(config.rewards))
+        self.termination = FrameLinear(config.hidden, 2)
+        self.register_buffer("values", torch.tensor(config.rewards), persistent=False)
+        self.values: Tensor
+        # How often each class occurs in the data; what training multiplied by, reading divides by.
+        self.register_buffer("reward_shares", torch.full((len(config.rewards),), 1.0 / len(config.rewards)))
+        self.register_buffer("termination_shares", torch.tensor([0.5, 0.5]))
+        self.reward_shares: Tensor
+        self.termination_shares: Tensor
+
+    def forward(self, features_XNE: Tensor, latents_XND: Tensor, next_XND: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the rewards [X, values] and of going on or ending [X, 2], as trained: rare classes weigh more."""
+        seen = torch.cat([features_XNE, next_XND, next_XND - latents_XND], dim=-1)
+        said = nn.functional.silu(self.token(seen)).flatten(1)
+        hidden = nn.functional.silu(self.hidden(said))
+        return self.reward(hidden), self.termination(hidden)
+
+    def probabilities(self, features_XNE: Tensor, latents_XND: Tensor, next_XND: Tensor) -> tuple[Tensor, Tensor]:
+        """Calibrated: of each reward [X, values], and of the end [X]."""
+        reward, termination = self(features_XNE, latents_XND, next_XND)
+        reward = (reward - self.weights(self.reward_shares).log()).softmax(-1)
+        termination = (termination - self.weights(self.termination_shares).log()).softmax(-1)
+        return reward, termination[:, 1]
+
+    def losses(self, logits: tuple[Tensor, Tensor], rewards_X: Tensor, terminated_X: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropies of reward and termination, where the reward is known (not NaN)."""
+        reward, termination = logits
+        known = ~rewards_X.isnan()
+        which = (rewards_X[:, None] - self.values).abs().argmin(-1)
+        reward_loss = nn.functional.cross_entropy(reward, which, self.weights(self.reward_shares), reduction="none")
+        termination_loss = nn.functional.cross_entropy(
+            termination, terminated_X.long(), self.weights(self.termination_shares), reduction="none"
+        )
+        return torch.where(known, reward_loss, 0.0).mean(), torch.where(known, termination_loss, 0.0).mean()
+
+    @torch.no_grad()
+    def set_shares(self, rewards: Sequence[float], ended: float) -> None:
+        """Tell how often each reward and the end of a game occur in the data, before training begins."""
+        self.reward_shares.copy_(torch.as_tensor(rewards, dtype=torch.float32))
+        self.termination_shares.copy_(torch.tensor([1 - ended, ended]))
+
+    def weights(self, shares: Tensor) -> Tensor:
+        """What each class weighs in training; 1 for the most frequent."""
+        return (shares / shares.max()).clamp(min=1e-6).pow(-self.config.rarity)

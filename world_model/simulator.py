@@ -1,0 +1,180 @@
+"""The one seam between learning and environment: a pure step over explicit state, batched, without globals.
+
+    simulator = Simulator(world)
+    state, frames = simulator.start(contexts, seeds)
+    state, step = simulator.step(state, executed)        # step.frames, step.rewards, step.terminated
+
+A lane's future depends on its own context, seed and executed ticks alone, not on how many lanes run beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from data_gen.policy import Frames
+from world_model.lane_state import SimulatorState
+from world_model.pixels import to_frames, to_pixels
+from world_model.sampler import sample
+from world_model.world import World
+
+
+class SimulationDiverged(RuntimeError):
+    """The network gave something that is not a finite number; nothing was emitted."""
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """How a world is sampled; none of it changes what was learned."""
+
+    steps: int = 1  # evaluations of the flow head for a frame
+    temperature: float = 0.0  # scales the noise that a frame begins as; 0 gives the one most plausible future
+    guidance: float = 1.0  # above 1, follows the action more than the data did; doubles the trunk's cost
+    context_noise: float = 0.0  # noise level at which frames are taken into memory
+    reward: Literal["sample", "mode"] = "sample"  # draw rewards and ends by their probabilities, or take the likeliest
+
+    def __post_init__(self) -> None:
+        for name, holds, expected in (
+            ("steps", self.steps >= 1, "1 or more"),
+            ("temperature", 0 <= self.temperature < np.inf, "a number from 0 on"),
+            ("guidance", np.isfinite(self.guidance), "a finite number"),
+            ("context_noise", 0 <= self.context_noise < 1, "0 to below 1"),
+            ("reward", self.reward in ("sample", "mode"), "'sample' or 'mode'"),
+        ):
+            if not holds:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+
+
+class Context(NamedTuple):
+    """Real frames, and the ticks that led from each to the next."""
+
+    frames: Frames  # uint8 [T, H, W, 3]
+    executed: npt.NDArray[np.int64]  # [T - 1, ticks per step]
+
+
+class Step(NamedTuple):
+    """What one step of B lanes gave."""
+
+    frames: Frames  # uint8 [B, H, W, 3]
+    rewards: npt.NDArray[np.float64]  # [B], raw game points
+    terminated: npt.NDArray[np.bool_]  # [B]
+    reward_probabilities: npt.NDArray[np.float64]  # [B, values]
+    termination_probability: npt.NDArray[np.float64]  # [B]
+
+
+class LaneSimulator(Protocol):
+    """`Simulator`'s two verbs, for whoever stands on them."""
+
+    def start(self, contexts: Sequence[Context], seeds: Sequence[int]) -> tuple[SimulatorState, Frames]:
+        """Lanes that have seen these real frames, and the last of them as the dream sees it [B, H, W, 3]."""
+        ...
+
+    def step(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, Step]:
+        """Go on by one step; the state passed in is used up (clone it to branch)."""
+        ...
+
+
+class Simulator:
+    """A world made to run."""
+
+    def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
+        self.world = world.eval()
+        self.config = config or SimulatorConfig()
+        self._values = np.array(world.config.outcome.rewards, np.float64)
+
+    @torch.no_grad()
+    def start(self, contexts: Sequence[Context], seeds: Sequence[int]) -> tuple[SimulatorState, Frames]:
+        """See `LaneSimulator`."""
+        if len(contexts) != len(seeds) or not contexts:
+            raise ValueError(
+                f"{len(contexts)} contexts and {len(seeds)} seeds; expected one seed for each of 1 or more"
+            )
+        lengths = [len(context.frames) for context in contexts]
+        by_length = [[lane for lane, each in enumerate(lengths) if each == length] for length in sorted(set(lengths))]
+        parts = [
+            self._start_alike([contexts[lane] for lane in alike], [seeds[lane] for lane in alike])
+            for alike in by_length
+        ]
+        order = np.argsort([lane for alike in by_length for lane in alike])
+        state = SimulatorState.concatenated(parts).select(order.tolist())
+        return state, self._decoded(state)
+
+    @torch.no_grad()
+    def step(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, Step]:
+        """See `LaneSimulator`."""
+        executed = torch.from_numpy(np.ascontiguousarray(executed_BK, np.int64)).to(state.latents_BND.device)
+        base_BND, features_BNE = self._take_in(state, executed)
+        noise_BND = state.normal() * self.config.temperature if self.config.temperature else torch.zeros_like(base_BND)
+
+        def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
+            return self.world.dynamics.predict(features_BNE, base_BND, noisy, tau, stride)
+
+        next_BND = sample(predict, noise_BND, self.config.steps)
+        self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
+        next_BND = next_BND.clamp(-1, 1)
+        reward_BV, end_B = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
+        self._require_finite(state, torch.cat([reward_BV, end_B[:, None]], dim=1), "reward and end")
+        state.latents_BND = next_BND
+        frames = self._decoded(state)
+        state.memory.taken_B += 1
+        rewards, terminated = self._drawn(state, reward_BV, end_B)
+        return state, Step(frames, rewards, terminated, reward_BV.double().cpu().numpy(), end_B.double().cpu().numpy())
+
+    def _start_alike(self, contexts: Sequence[Context], seeds: Sequence[int]) -> SimulatorState:
+        """Lanes whose contexts are of one length."""
+        world = self.world
+        device = world.dynamics.place.device
+        frames = torch.from_numpy(np.stack([context.frames for context in contexts], axis=1)).to(device)
+        executed = torch.from_numpy(np.stack([context.executed for context in contexts], axis=1).astype(np.int64))
+        latents_TBND = torch.stack([world.tokenizer.encode(to_pixels(frame)) for frame in frames])
+        state = SimulatorState.fresh(world.dynamics.memory(len(seeds)), latents_TBND[0], seeds)
+        for taken, then in zip(executed.to(device), latents_TBND[1:], strict=True):
+            self._take_in(state, taken)
+            state.memory.taken_B += 1
+            state.latents_BND = then
+        return state
+
+    def _take_in(self, state: SimulatorState, executed_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """The latents as the trunk saw them, and its features of the next."""
+        dynamics, level = self.world.dynamics, self.config.context_noise
+        base_BND = state.latents_BND
+        if level:
+            base_BND = (1 - level) * base_BND + level * state.normal()
+        level_B = base_BND.new_full((len(base_BND),), level)
+        if self.config.guidance == 1:
+            return base_BND, dynamics.take_in(state.memory, base_BND, level_B, executed_BK)
+        # The pass without an action comes first, so that what stays in memory is the pass with it.
+        unmoved = dynamics.take_in(state.memory, base_BND, level_B, torch.full_like(executed_BK, -1))
+        moved = dynamics.take_in(state.memory, base_BND, level_B, executed_BK)
+        return base_BND, unmoved + self.config.guidance * (moved - unmoved)
+
+    def _drawn(
+        self, state: SimulatorState, reward_BV: Tensor, end_B: Tensor
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
+        if self.config.reward == "mode":
+            which_B, ended_B = reward_BV.argmax(-1), end_B > 0.5
+        else:
+            which_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1).clamp(max=reward_BV.shape[1] - 1)
+            ended_B = draws_B2[:, 1] < end_B
+        return self._values[which_B.cpu().numpy()], ended_B.cpu().numpy()
+
+    def _decoded(self, state: SimulatorState) -> Frames:
+        pixels_BCHW = self.world.tokenizer.decode(state.latents_BND)
+        self._require_finite(state, pixels_BCHW, "pixels")
+        return np.ascontiguousarray(to_frames(pixels_BCHW).cpu().numpy())
+
+    def _require_finite(self, state: SimulatorState, values: Tensor, what: str) -> None:
+        # A sum is finite only if all of it is, unless it overflows, which is as bad; it costs one pass over the values.
+        if not torch.isfinite(values.sum()):
+            lane = int((~values.isfinite()).flatten(1).any(1).int().argmax())
+            raise SimulationDiverged(
+                f"the {what} of lane {lane} are not finite at step {int(state.memory.taken_B[lane])} of its dream; "
+                "the weights or the context are damaged, or this precision is too low"
+            )

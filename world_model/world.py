@@ -1,0 +1,55 @@
+"""A world: tokenizer, dynamics and outcome of one game, as one module made from one config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from data_gen.spec import GameSpec
+from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
+from world_model.dynamics import Dynamics, DynamicsConfig
+from world_model.outcome import Outcome, OutcomeConfig
+from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
+
+TokenizerConfig = ConvTokenizerConfig | PatchTokenizerConfig
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """Everything that decides the shapes of a world."""
+
+    game: GameSpec
+    tokenizer: TokenizerConfig
+    dynamics: DynamicsConfig
+    outcome: OutcomeConfig
+
+
+class World(nn.Module):
+    """The three networks of a world."""
+
+    def __init__(self, config: WorldConfig) -> None:
+        super().__init__()
+        self.config = config
+        game = config.game
+        self.tokenizer = make_tokenizer(config.tokenizer, game.frame_size)
+        self.dynamics = Dynamics(
+            config.dynamics, self.tokenizer.grid, self.tokenizer.width, game.num_actions, game.ticks_per_step
+        )
+        self.outcome = Outcome(config.outcome, config.dynamics.width, self.tokenizer.width, self.dynamics.tokens)
+
+    def next_latents(self, features_XNE: Tensor, base_XND: Tensor) -> Tensor:
+        """The next latents in one evaluation and without noise: what follows, if only one thing can."""
+        zeros_X = features_XNE.new_zeros(len(features_XNE))
+        predicted = self.dynamics.predict(
+            features_XNE, base_XND, torch.zeros_like(base_XND), zeros_X, torch.ones_like(zeros_X)
+        )
+        return predicted.clamp(-1, 1)
+
+
+def make_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> ConvTokenizer | PatchTokenizer:
+    """The tokenizer that a config describes."""
+    if isinstance(config, PatchTokenizerConfig):
+        return PatchTokenizer(config, frame_size)
+    return ConvTokenizer(config, frame_size)
