@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from agents.allocator import one_thread
 from agents.zoo import record_sha256, resolve
 from data_gen.behaviours import RandomHold
 from data_gen.games import game
@@ -17,6 +16,7 @@ from data_gen.plan import RANDOM_HOLD, RecordingPlan
 from data_gen.policy import Policy
 from data_gen.recorder import record
 from data_gen.recording import summed_steps
+from world_model.training.allocator import one_thread
 
 
 @dataclass(frozen=True)

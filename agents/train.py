@@ -22,7 +22,6 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
 
 from agents.algorithms import DQNConfig, PPOConfig, make_agent
-from agents.allocator import keep_freed_memory
 from agents.checkpoint import load_state
 from agents.export import start_from
 from agents.graded_policies import GradedPolicies, GradingConfig
@@ -33,6 +32,7 @@ from agents.run_logger import run_logger
 from agents.view import AgentView, View
 from data_gen.live_recording import LiveRecorder, publish_live, refuse_foreign
 from data_gen.spec import GameSpec
+from world_model.training.allocator import keep_freed_memory
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ _FORBIDDEN_CALLS = {
     *("eval", "exec", "__import__", "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"),
     *("yaml.load", "yaml.unsafe_load", "hydra.utils.instantiate", "numpy.lib.format.read_array"),
 }
+# Torch archives are training states, read by one file for each kind of run; everything that travels is safetensors.
+_TORCH_READERS = {"agents.checkpoint", "world_model.training.checkpoint"}
 _FORBIDDEN_KEYWORDS = {"shell": True, "allow_pickle": True, "weights_only": False}
 # What a reader of recordings loads must run without Gymnasium and without an emulator.
 _LIGHT = [
@@ -158,6 +160,21 @@ def _forbidden_calls(modules: Modules) -> list[str]:
     return complaints
 
 
+def _torch_load_elsewhere(modules: Modules) -> list[str]:
+    """Files that so much as name `torch.load`, other than those whose task it is."""
+    return [
+        f"{module} names torch.load"
+        for module, tree in modules.items()
+        if module not in _TORCH_READERS and _torch_load_names(tree, _renamings(tree))
+    ]
+
+
+def _torch_load_names(tree: ast.Module, names: dict[str, str]) -> list[str]:
+    dotted = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Attribute, ast.Name))]
+    in_full = [names.get(first, first) + dot + rest for first, dot, rest in (name.partition(".") for name in dotted)]
+    return [name for name in in_full if name in ("torch.load", "torch.serialization.load")]
+
+
 def _forbidden(call: ast.Call, name: str) -> str:
     keywords = {each.arg: each.value.value for each in call.keywords if isinstance(each.value, ast.Constant)}
     wrong = [f"{key}={value}" for key, value in _FORBIDDEN_KEYWORDS.items() if keywords.get(key) is value]
@@ -175,6 +192,7 @@ _RULES = [
     _gymnasium_in_world_model,
     _unpicklers,
     _forbidden_calls,
+    _torch_load_elsewhere,
 ]
 
 
@@ -208,6 +226,9 @@ def test_the_packages_follow_every_rule(rule: Callable[[Modules], list[str]]) ->
         (_forbidden_calls, _planted(agents__a="import torch as t\nt.load('x', weights_only=False)")),
         (_forbidden_calls, _planted(agents__a="from torch import load as read\nread('x')")),
         (_forbidden_calls, _planted(agents__a="torch.load('x', weights_only=chosen)")),
+        (_torch_load_elsewhere, _planted(world_model__a="import torch\ntorch.load('x', weights_only=True)")),
+        (_torch_load_elsewhere, _planted(agents__a="from torch import load as read\nreader = read")),
+        (_torch_load_elsewhere, _planted(world_model__training__a="import torch as t\nt.serialization.load('x')")),
         (_forbidden_calls, _planted(agents__a="eval('1')")),
         (_forbidden_calls, _planted(agents__a="exec('1')")),
         (_forbidden_calls, _planted(agents__a="from subprocess import run\nrun('ls', shell=True)")),
@@ -229,6 +250,8 @@ def test_every_rule_finds_what_it_looks_for(rule: Callable[[Modules], list[str]]
         (_emulators_outside_data_gen, _planted(data_gen__a="import ale_py")),
         (_forbidden_calls, _planted(agents__a="import torch\ntorch.load('x', weights_only=True)\nnet.eval()")),
         (_forbidden_calls, _planted(agents__a="import yaml\nyaml.safe_load('x')")),
+        (_torch_load_elsewhere, _planted(world_model__training__checkpoint="import torch\ntorch.load('x')")),
+        (_torch_load_elsewhere, _planted(agents__a="import numpy\nnumpy.load('x')\nload = 1")),
     ],
 )
 def test_no_rule_complains_about_what_is_allowed(rule: Callable[[Modules], list[str]], modules: Modules) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from agents.allocator import one_thread
 from agents.evaluate import Score, evaluate
 from agents.policy_file import PolicyRecord, load_policy, load_weights, read_record, save_policy
 from agents.zoo import record_sha256
 from data_gen.atomic import write_atomically
 from data_gen.games import game
 from data_gen.registration import twin_id
+from world_model.training.allocator import one_thread
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""training: one loop for every stage of the world model, resumable to the bit, on one process or many."""

@@ -1,0 +1,74 @@
+"""What the tokenizer is trained for: pictures in which what moves, and what differs from the backdrop, is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data_gen.policy import Frames
+from data_gen.windows import WindowBatch, Windows
+from world_model.conv_tokenizer import ConvTokenizer
+from world_model.pixels import to_pixels
+from world_model.training.draws import Draws
+
+_MOVED = 2 / 255  # a pixel that changes by more than this moves
+_STANDS_OUT = 0.04  # from the backdrop: a thing, not ground
+
+
+@dataclass(frozen=True)
+class TokenizerTaskConfig:
+    """How squared errors are weighed, beside 1 for every pixel."""
+
+    moving: float = 24.0
+    standing_out: float = 8.0
+    decoder_only: bool = False  # fine-tune the decoder on the latents as they are
+
+
+class TokenizerTask:
+    """Reconstruct the second of two frames in a row."""
+
+    def __init__(self, tokenizer: ConvTokenizer, config: TokenizerTaskConfig) -> None:
+        self.module: nn.Module = tokenizer
+        self._tokenizer = tokenizer
+        self._config = config
+        for what_latents_depend_on in (tokenizer.encoder, tokenizer.backdrop):
+            what_latents_depend_on.requires_grad_(not config.decoder_only)
+
+    def losses(self, batch: WindowBatch, draws: Draws) -> dict[str, Tensor]:
+        """See `Task`."""
+        frames = torch.from_numpy(batch.frames).to(self._tokenizer.backdrop.device)
+        before_BCHW, real_BCHW = to_pixels(frames[:, 0]), to_pixels(frames[:, 1])
+        mean_BCHW, log_variance_BCHW = self._tokenizer.posterior(real_BCHW)
+        deviation = self._tokenizer.config.noise
+        spread = deviation if log_variance_BCHW is None else (log_variance_BCHW / 2).exp()
+        latents_BCHW = mean_BCHW + spread * draws.normal(*mean_BCHW.shape[1:])
+        errors_BCHW = (self._tokenizer.decode_cells(latents_BCHW) - real_BCHW).square()
+        reconstruction = (errors_BCHW * self._weights(before_BCHW, real_BCHW)).mean()
+        if log_variance_BCHW is None:
+            return {"loss": reconstruction}
+        divergence = _divergence(mean_BCHW, log_variance_BCHW)
+        return {
+            "loss": reconstruction + self._tokenizer.config.kl * divergence,
+            "reconstruction": reconstruction.detach(),
+            "divergence": divergence.detach(),
+        }
+
+    def _weights(self, before_BCHW: Tensor, real_BCHW: Tensor) -> Tensor:
+        moving = (real_BCHW - before_BCHW).abs().amax(1, keepdim=True) > _MOVED
+        standing_out = (real_BCHW - self._tokenizer.backdrop.detach()).abs().amax(1, keepdim=True) > _STANDS_OUT
+        return 1 + self._config.moving * moving + self._config.standing_out * standing_out
+
+
+def still_picture(windows: Windows, frames: int = 256) -> Tensor:
+    """The median of frames spread over the split, as pixels [C, H, W]: what the game shows where nothing happens."""
+    rows = np.linspace(0, len(windows.frames) - 1, min(frames, len(windows.frames))).astype(np.int64)
+    chosen: Frames = windows.frames[rows]
+    return to_pixels(torch.from_numpy(np.median(chosen, axis=0).astype(np.uint8)))
+
+
+def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL from a standard normal, a mean over numbers."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()

@@ -1,0 +1,181 @@
+"""Train a world on a recording, stage after stage: tokenizer, latent cache, dynamics and outcome, own output, export.
+
+    neural-env world train --data recordings/pong --out runs/pong-world
+    neural-env world train --data recordings/pong --out runs/pong-world --until tokenizer
+    torchrun --nproc-per-node 2 --no-python neural-env world train --data ... --out ...
+
+The same command goes on wherever it was stopped; stages that are done are recalled, not done again. The finished world
+lies in `<out>/world`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import nn
+
+from data_gen.recording import Recording
+from data_gen.windows import Windows
+from world_model.bundle import save_world
+from world_model.conv_tokenizer import ConvTokenizer
+from world_model.outcome import OutcomeConfig
+from world_model.plain_config import to_plain
+from world_model.presets import NanoPreset, Preset
+from world_model.simulator import SimulatorConfig
+from world_model.starts import choose_starts
+from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
+from world_model.training.fit import FitConfig, fit
+from world_model.training.held_out import judge_dynamics, judge_tokenizer
+from world_model.training.latents import latent_windows
+from world_model.training.processes import Processes, joined_processes
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
+from world_model.training.world_card import training_card
+from world_model.training.world_report import WorldReport
+from world_model.world import World, WorldConfig
+
+StageName = Literal["tokenizer", "latents", "dynamics", "own-output", "export"]
+_STAGES: tuple[StageName, ...] = get_args(StageName)
+
+
+@dataclass(frozen=True)
+class TrainWorldConfig:
+    """Train a world on a recording; the same command goes on where it was stopped."""
+
+    data: Path  # the recording
+    out: Path  # the run's folder; the world comes to lie in <out>/world
+    preset: Preset = field(default_factory=NanoPreset)  # sizes
+    until: StageName = "export"  # the last stage to be done
+    tokenizer: TokenizerTaskConfig = field(default_factory=TokenizerTaskConfig)
+    tokenizer_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=48, steps=16_000, learning_rate=3e-3))
+    window: int = 24  # steps of a training window
+    dynamics: DynamicsTaskConfig = field(default_factory=DynamicsTaskConfig)
+    dynamics_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=40_000, learning_rate=2e-3))
+    own_output: DynamicsTaskConfig = field(default_factory=lambda: DynamicsTaskConfig(dreamt=0.7))
+    own_output_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=10_000, learning_rate=5e-4))
+    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)  # how the finished world is run by default
+    beginnings: int = 32  # starts of the finished world: games that begin
+    middles: int = 32  # and moments within games
+    device: str | None = None  # default: CUDA where there is one
+    threads: int = 0  # torch threads; 0: as torch chooses
+
+
+def train_world(config: TrainWorldConfig) -> None:
+    """Do every stage up to `until`, and say where the world lies."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    with joined_processes(config.device) as processes:
+        run = _WorldRun(config, processes)
+        for stage in _STAGES[: _STAGES.index(config.until) + 1]:
+            run.do(stage)
+
+
+class _WorldRun:
+    """One run: the world as far as it is trained, and what the stages hand on."""
+
+    def __init__(self, config: TrainWorldConfig, processes: Processes) -> None:
+        self._config, self._processes = config, processes
+        self._recording = Recording.open(config.data)
+        game = self._recording.manifest.game
+        if game is None:
+            raise ValueError(
+                f"{config.data} is an imported video: nobody knows its actions, so no world can be learned"
+            )
+        self._frames = self._windows("train", 1)
+        rewards, ended = self._frames.outcomes()
+        values, counts = np.unique(rewards[~np.isnan(rewards)], return_counts=True)
+        torch.manual_seed(config.tokenizer_fit.seed)  # of the first weights; nothing later reads the global generator
+        outcome = OutcomeConfig(tuple(values.tolist()))
+        self._world = World(WorldConfig(game, config.preset.tokenizer, config.preset.dynamics, outcome)).to(
+            processes.device
+        )
+        self._world.outcome.set_shares(counts / counts.sum(), float(ended.mean()))
+        self._seconds, self._steps = 0.0, 0
+
+    def do(self, stage: StageName) -> None:
+        """Do one stage; those before it have been done."""
+        {
+            "tokenizer": self._tokenizer,
+            "latents": self._latents,
+            "dynamics": self._dynamics,
+            "own-output": self._own_output,
+            "export": self._export,
+        }[stage]()
+
+    def _tokenizer(self) -> None:
+        tokenizer = self._world.tokenizer
+        if not isinstance(tokenizer, ConvTokenizer):
+            return  # nothing to learn
+        with torch.no_grad():
+            tokenizer.backdrop.copy_(still_picture(self._frames))
+        judge = judge_tokenizer(self._recording, tokenizer)
+        self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
+        tokenizer.requires_grad_(False)
+
+    def _latents(self) -> None:
+        folder = self._config.out / "latents" / _digest(self._world.tokenizer)
+        windows = self._windows("train", self._config.window)
+        # One process encodes, the others find the file.
+        if self._processes.is_first:
+            latent_windows(windows, self._world.tokenizer, folder, progress=True)
+        self._processes.barrier()
+        self._runs = latent_windows(windows, self._world.tokenizer, folder)
+
+    def _dynamics(self) -> None:
+        self._fit_dynamics("dynamics", self._config.dynamics)
+
+    def _own_output(self) -> None:
+        self._fit_dynamics("own_output", self._config.own_output)
+
+    def _fit_dynamics(self, name: str, config: DynamicsTaskConfig) -> None:
+        task = DynamicsTask(self._world, config)
+        judge = judge_dynamics(self._recording, self._world)
+        report = WorldReport(self._recording, self._world, self._config.out / name)
+        self._fit(name, task, self._runs, self._config.window, judge, report)
+
+    def _fit(self, name: str, task: Any, source: Windows, steps_of_row: int, judge: Any, report: Any = None) -> None:
+        """Train one task and leave its module as the average over the steps."""
+        config: FitConfig = getattr(self._config, f"{name}_fit")
+        about = {
+            "task": to_plain(getattr(self._config, name)),
+            "world": to_plain(self._world.config),
+            "data": self._frames.key,
+            "begins_from": _digest(self._world),
+        }
+        result = fit(
+            task, source, config, self._config.out / name,
+            held_out=judge, report=report, about=about,
+            frames_per_row=steps_of_row, processes=self._processes,
+        )  # fmt: skip
+        result.average.copy_to(task.module)
+        self._seconds += result.seconds
+        self._steps += result.step
+
+    def _export(self) -> None:
+        if not self._processes.is_first:
+            return
+        config = self._config
+        split = "test" if self._recording.entries("test") else "validation"
+        reach = self._world.config.dynamics.reach
+        starts = choose_starts(self._recording, split, config.beginnings, config.middles, reach, seed=0)
+        recipe = f"neural-env world train --preset {config.preset.name} --data {config.data.name}"
+        card = training_card(self._recording, self._world, self._steps, self._seconds, recipe)
+        folder = config.out / "world"
+        save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)
+        print(f"{folder}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB, {len(starts)} starts")
+
+    def _windows(self, split: str, length: int) -> Windows:
+        return Windows(self._recording, split, length, self._config.tokenizer_fit.seed, progress=True)
+
+
+def _digest(module: nn.Module) -> str:
+    """Names the weights, so that latents of other weights are never mistaken for theirs."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(json.dumps([name, list(value.shape)]).encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]

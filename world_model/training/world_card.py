@@ -1,0 +1,32 @@
+"""The card of a world that has just been trained: what is known of it before anyone has measured it."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+from data_gen.recording import Recording, summed_steps
+from world_model.card import CardFacts, DataFacts, TrainingFacts, card_markdown
+from world_model.flops import flops_per_frame
+from world_model.world import World
+
+
+def training_card(recording: Recording, world: World, steps: int, seconds: float, recipe: str) -> str:
+    """Its text; `neural-env world evaluate` adds the figures."""
+    entries = recording.entries("train")
+    policies = tuple(sorted({entry.policy for entry in entries}))
+    facts = CardFacts(
+        DataFacts(recording.root.name, summed_steps(entries), len(entries), policies),
+        TrainingFacts(recipe, steps, seconds, _machine()),
+        quality=(),
+        speed=(),
+        flops_per_frame=flops_per_frame(world),
+    )
+    return card_markdown(facts, world)
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return f"{platform.machine()} CPU with {torch.get_num_threads()} threads"
