@@ -1,4 +1,4 @@
-"""Sizes of worlds, as data: the same code trains all."""
+"""Sizes of worlds, as data: the same code trains all. Any of them is a point to depart from."""
 
 from __future__ import annotations
 
@@ -9,30 +9,40 @@ from world_model.conv_tokenizer import ConvTokenizerConfig
 from world_model.dynamics import DynamicsConfig
 from world_model.world import TokenizerConfig
 
-PresetName = Literal["nano", "small", "base"]
-
 
 @dataclass(frozen=True)
-class Sizes:
-    """What decides how large a world is."""
+class NanoPreset:
+    """For two CPU cores: about 50 MFLOP a frame, decoder included."""
 
+    name: Literal["nano"] = "nano"
     tokenizer: TokenizerConfig = field(default_factory=ConvTokenizerConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
 
 
-PRESETS: dict[PresetName, Sizes] = {
-    # Two CPU cores: about 50 MFLOP a frame, decoder included.
-    "nano": Sizes(),
-    # A GPU for an hour, or a CPU for a night: about 300 MFLOP.
-    "small": Sizes(
-        ConvTokenizerConfig(hidden=192, channels=8),
-        DynamicsConfig(width=256, layers=4, time_layers=(0, 2), head_layers=1, heads=8, mlp=3, memory_width=64),
-    ),
-    # One large GPU: about 2.5 GFLOP.
-    "base": Sizes(
-        ConvTokenizerConfig(hidden=384, channels=16),
-        DynamicsConfig(
+@dataclass(frozen=True)
+class SmallPreset:
+    """For an hour of a GPU or a night of a CPU: about 300 MFLOP a frame."""
+
+    name: Literal["small"] = "small"
+    tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=192))
+    dynamics: DynamicsConfig = field(
+        default_factory=lambda: DynamicsConfig(
+            width=256, layers=4, time_layers=(0, 2), head_layers=1, heads=8, mlp=3, memory_width=64
+        )
+    )
+
+
+@dataclass(frozen=True)
+class BasePreset:
+    """For one large GPU: about 2.5 GFLOP a frame."""
+
+    name: Literal["base"] = "base"
+    tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=384, channels=16))
+    dynamics: DynamicsConfig = field(
+        default_factory=lambda: DynamicsConfig(
             width=512, layers=8, time_layers=(0, 3, 6), head_layers=2, heads=8, mlp=4, reach=64, memory_width=128
-        ),
-    ),
-}
+        )
+    )
+
+
+Preset = NanoPreset | SmallPreset | BasePreset

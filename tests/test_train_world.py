@@ -1,0 +1,125 @@
+"""A toy game goes through record, train and rollout with the commands that a user would type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from data_gen.recording import Recording
+from neural_env.command import main as run
+from toy_recording import record_toy
+from world_model.action_script import InvalidActions, read_actions
+from world_model.bundle import load_world
+from world_model.simulator import Simulator
+
+_FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
+_SETTINGS = {
+    "preset": {
+        "name": "nano",
+        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
+        "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 8, "memory_width": 16},
+    },
+    "tokenizer_fit": _FIT | {"batch": 32, "steps": 60, "learning_rate": 1e-2},
+    "dynamics_fit": _FIT,
+    "own_output_fit": _FIT | {"steps": 10},
+    "window": 8,
+    "beginnings": 2,
+    "middles": 4,
+    "threads": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a recording and a world that was trained on it."""
+    folder = tmp_path_factory.mktemp("toy")
+    record_toy(folder / "recording")
+    (folder / "settings.json").write_text(json.dumps(_SETTINGS))
+    assert run(_train(folder)) == 0
+    yield folder
+
+
+def _train(folder: Path, *more: str) -> list[str]:
+    return [
+        *("world", "train", "--config", str(folder / "settings.json")),
+        *("--data", str(folder / "recording"), "--out", str(folder / "run"), *more),
+    ]
+
+
+def test_training_leaves_a_world_that_loads_and_dreams(trained: Path) -> None:
+    loaded = load_world(trained / "run/world")
+    assert loaded.world.config.outcome.rewards == (0.0, 1.0, 2.0)
+    assert len(loaded.starts) == 6
+    simulator = Simulator(loaded.world, loaded.simulator)
+    state, frames = simulator.start(loaded.starts.contexts(), range(6))
+    real = np.stack([start.frames[-1] for start in loaded.starts])
+    assert np.abs(frames.astype(int) - real).mean() < 40  # half a minute of training is no more than a beginning
+    _, step = simulator.step(state, np.zeros((6, 2), np.int64))
+    assert step.frames.shape == frames.shape
+
+
+def test_training_leaves_what_people_look_at(trained: Path) -> None:
+    reports = sorted(path.name for path in (trained / "run/dynamics/reports").iterdir())
+    for kind in ("real_dream.mp4", "control.mp4", "drift.png", "noise_levels.png"):
+        assert any(name.endswith(kind) for name in reports), kind
+    lines = [json.loads(line) for line in (trained / "run/dynamics/journal.jsonl").read_text().splitlines()]
+    assert any("held_out/gain_8" in line for line in lines)
+    assert "nobody" not in (trained / "run/world/card.md").read_text()
+
+
+def test_the_same_command_again_recalls_every_stage(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (trained / "run/world/weights.safetensors").read_bytes()
+    checkpoints = sorted((trained / "run").rglob("*.pt"))
+    written = [path.stat().st_mtime_ns for path in checkpoints]
+    assert run(_train(trained)) == 0
+    assert (trained / "run/world/weights.safetensors").read_bytes() == before
+    assert [path.stat().st_mtime_ns for path in checkpoints] == written
+
+
+def test_another_setting_in_the_same_folder_is_refused_by_name(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(_train(trained, "--dynamics.changed", "3")) == 2
+    assert "changed" in capsys.readouterr().err
+
+
+def test_a_rollout_from_a_recording_shows_both_games(trained: Path, tmp_path: Path) -> None:
+    video = tmp_path / "both.mp4"
+    arguments = ["--world", str(trained / "run/world"), "--start", str(trained / "recording"), "--first", "3"]
+    assert run(["world", "rollout", *arguments, "--steps", "5", "--out", str(video)]) == 0
+    pictures = iio.imread(video)
+    recording = Recording.open(trained / "recording")
+    real = recording.load(recording.entries("test")[0]).frames[4]
+    assert len(pictures) == 5
+    left = pictures[0][: 36 * 9, : 36 * 9].reshape(36, 9, 36, 9, 3)[:, 4, :, 4]
+    assert np.abs(left.astype(int) - real).mean() < 12  # H.264 is lossy
+
+
+def test_a_rollout_from_a_picture_follows_a_file_of_actions(trained: Path, tmp_path: Path) -> None:
+    recording = Recording.open(trained / "recording")
+    iio.imwrite(tmp_path / "start.png", recording.load(recording.entries("test")[0]).frames[0])
+    (tmp_path / "moves.txt").write_text("LEFT 3\n2  # RIGHT\n")
+    arguments = ["--world", str(trained / "run/world"), "--start", str(tmp_path / "start.png")]
+    arguments += ["--actions", str(tmp_path / "moves.txt"), "--out", str(tmp_path / "dream.gif")]
+    assert run(["world", "rollout", *arguments]) == 0
+    assert len(iio.imread(tmp_path / "dream.gif", index=None)) == 4
+
+
+@pytest.mark.parametrize("line", ["JUMP", "3", "LEFT 0", "LEFT x", "LEFT 2 3", "-1", ""])
+def test_a_line_that_is_no_action_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "moves.txt"
+    file.write_text(f"{line}\n")
+    with pytest.raises(InvalidActions, match="moves.txt"):
+        read_actions(file, ("LEFT", "MIDDLE", "RIGHT"))
+
+
+@pytest.mark.parametrize("start", ["99", "nowhere.png"])
+def test_a_start_that_is_not_there_is_refused(trained: Path, start: str, capsys: pytest.CaptureFixture[str]) -> None:
+    world = str(trained / "run/world")
+    assert run(["world", "rollout", "--world", world, "--start", start, "--out", "x.mp4"]) == 2
+    assert start in capsys.readouterr().err

@@ -1,0 +1,108 @@
+"""How large a world may be, and how large each part of it.
+
+Checked on its config, so that a file that asks for too much is refused before any memory is taken for it. The sum of
+all parts is bounded where the networks are made (`world_model.blank_world`).
+"""
+
+from __future__ import annotations
+
+from world_model.dynamics import DynamicsConfig
+from world_model.grids import divided
+from world_model.outcome import OutcomeConfig
+from world_model.patch_tokenizer import PatchTokenizerConfig
+from world_model.plain_config import InvalidConfig
+from world_model.simulator import SimulatorConfig
+from world_model.world import TokenizerConfig, WorldConfig
+
+MAX_LANE_BYTES = 256 << 20  # of one lane's memory ring, in single precision
+MAX_ACTIONS = 256  # recordings hold an action in a byte
+
+_MAX_TOKENS = 1024  # of a frame; attention costs their square
+_MAX_WIDTH = 2048
+_MAX_LAYERS = 64
+_MAX_HEADS = 64
+_MAX_MLP = 16
+_MAX_REACH = 1024
+_MAX_CELL = 64
+_MAX_PATCH = 32
+_MAX_REWARDS = 256
+_MAX_EVALUATIONS = 64
+
+
+def check_sizes(world: WorldConfig, simulator: SimulatorConfig) -> None:
+    """InvalidConfig, with the field's path, if anything is too large to be a world or cannot be one."""
+    _within("world.game.action_meanings", len(world.game.action_meanings), 1, MAX_ACTIONS, " names")
+    _within("simulator.steps", simulator.steps, 1, _MAX_EVALUATIONS)
+    tokens = _check_tokenizer(world.tokenizer, world.game.frame_size)
+    _check_dynamics(world.dynamics, tokens)
+    _check_outcome(world.outcome)
+
+
+def lane_bytes(dynamics: DynamicsConfig, tokens: int) -> int:
+    """Bytes of one lane's memory ring: a key and a value of four bytes a number."""
+    return 2 * 4 * len(dynamics.time_layers) * dynamics.reach * tokens * dynamics.memory_width
+
+
+def _check_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> int:
+    """The number of tokens."""
+    where = "world.tokenizer"
+    if isinstance(config, PatchTokenizerConfig):
+        _within(f"{where}.patch", config.patch, 1, _MAX_PATCH)
+        return _check_tokens(frame_size, config.patch)
+    _within(f"{where}.cell", config.cell, 1, _MAX_CELL)
+    _within(f"{where}.channels", config.channels, 1, _MAX_WIDTH // 4)
+    _within(f"{where}.hidden", config.hidden, 1, _MAX_WIDTH)
+    return _check_tokens(frame_size, 2 * config.cell)
+
+
+def _check_tokens(frame_size: tuple[int, int], side: int) -> int:
+    try:
+        rows, columns = divided(frame_size, side, "token")
+    except ValueError as fault:
+        raise InvalidConfig(f"world.tokenizer: {fault}") from fault
+    if rows * columns > _MAX_TOKENS:
+        raise InvalidConfig(f"world.tokenizer makes {rows * columns} tokens of a frame; expected at most {_MAX_TOKENS}")
+    return rows * columns
+
+
+def _check_dynamics(config: DynamicsConfig, tokens: int) -> None:
+    where = "world.dynamics"
+    for name, least, most in (
+        ("width", 1, _MAX_WIDTH),
+        ("layers", 1, _MAX_LAYERS),
+        ("head_layers", 0, _MAX_LAYERS),
+        ("heads", 1, _MAX_HEADS),
+        ("mlp", 1, _MAX_MLP),
+        ("reach", 1, _MAX_REACH),
+        ("memory_width", 1, _MAX_WIDTH),
+    ):
+        _within(f"{where}.{name}", getattr(config, name), least, most)
+    for name in ("width", "memory_width"):
+        if getattr(config, name) % config.heads:
+            raise InvalidConfig(f"{where}.{name} is {getattr(config, name)}; {config.heads} heads do not divide it")
+    if list(config.time_layers) != sorted(set(config.time_layers) & set(range(config.layers))):
+        raise InvalidConfig(
+            f"{where}.time_layers is {_shown(config.time_layers)}; expected ascending numbers from 0 to "
+            f"{config.layers - 1}"
+        )
+    if (needed := lane_bytes(config, tokens)) > MAX_LANE_BYTES:
+        raise InvalidConfig(f"{where} needs {needed} bytes of memory a lane; expected at most {MAX_LANE_BYTES}")
+
+
+def _check_outcome(config: OutcomeConfig) -> None:
+    where = "world.outcome"
+    _within(f"{where}.token_width", config.token_width, 1, _MAX_WIDTH)
+    _within(f"{where}.hidden", config.hidden, 1, _MAX_WIDTH)
+    _within(f"{where}.rewards", len(config.rewards), 1, _MAX_REWARDS, " values")
+    if list(config.rewards) != sorted(set(config.rewards)):
+        raise InvalidConfig(f"{where}.rewards is {_shown(config.rewards)}; expected ascending values, each once")
+
+
+def _within(path: str, number: int, least: int, most: int, unit: str = "") -> None:
+    if not least <= number <= most:
+        raise InvalidConfig(f"{path} is {_shown(number)}{unit}; expected {least} to {most}")
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
