@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -35,13 +34,13 @@ _SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recording and a world that was trained on it."""
     folder = tmp_path_factory.mktemp("toy")
     record_toy(folder / "recording")
     (folder / "settings.json").write_text(json.dumps(_SETTINGS))
     assert run(_train(folder)) == 0
-    yield folder
+    return folder
 
 
 def _train(folder: Path, *more: str) -> list[str]:
@@ -114,7 +113,7 @@ def test_a_rollout_from_a_picture_follows_a_file_of_actions(trained: Path, tmp_p
 def test_a_line_that_is_no_action_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / "moves.txt"
     file.write_text(f"{line}\n")
-    with pytest.raises(InvalidActions, match="moves.txt"):
+    with pytest.raises(InvalidActions, match=r"moves\.txt"):
         read_actions(file, ("LEFT", "MIDDLE", "RIGHT"))
 
 

@@ -48,7 +48,7 @@ class DynamicsTask:
         latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
         now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]
         executed_BTK = self._executed(batch, draws, device)
-        context_BTND, level_BT = self._context(now_BTND, executed_BTK, draws)
+        context_BTND, level_BT, seen_BTND = self._context(now_BTND, executed_BTK, draws)
 
         features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
         base_XND, next_XND = context_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
@@ -67,7 +67,7 @@ class DynamicsTask:
                 shortcut_errors(predicted_XND, point.noisy_XND, point.tau_X, target_XND),
                 errors_XND,
             )
-        weights_XN = change_weights(now_BTND.flatten(0, 1), next_XND, config.changed)
+        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed)
         latent = (errors_XND.mean(-1) * weights_XN).mean()
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, point, batch)
         losses = {"latent": latent, "reward": reward, "termination": termination}
@@ -84,13 +84,17 @@ class DynamicsTask:
         hidden_BT = draws.uniform(executed_BTK.shape[1]) < self._config.action_dropout
         return torch.where(hidden_BT[..., None], -1, executed_BTK)
 
-    def _context(self, now_BTND: Tensor, executed_BTK: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """What the trunk sees: real frames under noise, or, at a share of the steps, a run that was dreamt."""
+    def _context(self, now_BTND: Tensor, executed_BTK: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """What the trunk sees, and the levels of noise in it: real frames, or, at a share of the steps, a dreamt run.
+
+        The third part is that without the noise: a token that is not as the next frame wants it has to change, be it
+        that the game moved on or that the dream had gone wrong.
+        """
         if draws.coin(self._config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
             run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B)
-            return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2])
-        return noised(now_BTND, draws, self._config.context_noise)
+            return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
+        return (*noised(now_BTND, draws, self._config.context_noise), now_BTND)
 
     def _outcome(
         self,
