@@ -64,6 +64,22 @@ STAGES: dict[str, Stage] = {
         "policies that were scored are not played again",
     ),
     "agent convert": Stage("agents.convert:convert", "make a policy file of a Stable-Baselines3 archive you trust"),
+    "world train": Stage(
+        "world_model.training.train_world:train_world",
+        "train a world on a recording: tokenizer, dynamics, own output, export",
+        "the same command goes on from the last checkpoint",
+    ),
+    "world reconstruct": Stage(
+        "world_model.reconstruct_command:reconstruct", "what a world's tokenizer makes of real frames, in a picture"
+    ),
+    "world finetune-decoder": Stage(
+        "world_model.training.finetune_decoder:finetune_decoder",
+        "train only the decoder of a world on",
+        "the same command goes on from the last checkpoint",
+    ),
+    "world rollout": Stage(
+        "world_model.rollout_command:rollout", "write the video of a dream from a moment you choose"
+    ),
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"
     ),

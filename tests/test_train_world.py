@@ -8,6 +8,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import torch
 
 from data_gen.recording import Recording
 from neural_env.command import main as run
@@ -107,6 +108,28 @@ def test_a_rollout_from_a_picture_follows_a_file_of_actions(trained: Path, tmp_p
     arguments += ["--actions", str(tmp_path / "moves.txt"), "--out", str(tmp_path / "dream.gif")]
     assert run(["world", "rollout", *arguments]) == 0
     assert len(iio.imread(tmp_path / "dream.gif", index=None)) == 4
+
+
+def test_a_reconstruction_is_pictured_and_measured(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--world", str(trained / "run/world"), "--data", str(trained / "recording")]
+    assert run(["world", "reconstruct", *arguments, "--frames", "40", "--out", str(tmp_path / "rebuilt.png")]) == 0
+    printed = capsys.readouterr().out
+    assert float(printed.split("psnr_moving")[0].split()[1]) > 10
+    assert iio.imread(tmp_path / "rebuilt.png").shape[2] == 3
+
+
+def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp_path: Path) -> None:
+    arguments = ["--world", str(trained / "run/world"), "--data", str(trained / "recording")]
+    arguments += ["--fit.batch", "16", "--fit.steps", "5", "--fit.warmup", "1", "--threads", "1", "--out", str(tmp_path)]
+    assert run(["world", "finetune-decoder", *arguments]) == 0
+    before, after = load_world(trained / "run/world").world, load_world(tmp_path / "world").world
+    changed = {
+        name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])
+    }
+    assert changed
+    assert all(name.startswith("tokenizer.decoder.") for name in changed)
 
 
 @pytest.mark.parametrize("line", ["JUMP", "3", "LEFT 0", "LEFT x", "LEFT 2 3", "-1", ""])
