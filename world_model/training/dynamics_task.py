@@ -67,7 +67,7 @@ class DynamicsTask:
                 shortcut_errors(predicted_XND, point.noisy_XND, point.tau_X, target_XND),
                 errors_XND,
             )
-        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed)
+        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed) * _sighted(batch, device)
         latent = (errors_XND.mean(-1) * weights_XN).mean()
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, point, batch)
         losses = {"latent": latent, "reward": reward, "termination": termination}
@@ -124,6 +124,17 @@ class DynamicsTask:
         changed = (real - before).abs().amax(1, keepdim=True) > 0.02
         errors = (decode(predicted_XND[rows]) - real).square()
         return (errors * (0.2 + self._config.changed * changed)).mean()
+
+
+def _sighted(batch: WindowBatch, device: torch.device) -> Tensor:
+    """[X, 1]: 0 for the first frame of a window in the middle of a game, and 1 elsewhere.
+
+    One frame tells no speeds. Where a game begins there is no more to know; elsewhere, asking for what cannot be known
+    would be a fifth of the loss.
+    """
+    sighted_BT = torch.ones(batch.rewards.shape)
+    sighted_BT[:, 0] = torch.from_numpy(batch.starts == 0).float()
+    return sighted_BT.flatten()[:, None].to(device)
 
 
 class _Learners(nn.Module):
