@@ -187,6 +187,16 @@ def test_settings_that_mean_nothing_are_refused_by_name(field: str, value: objec
         SimulatorConfig(**{field: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("executed", [[[3, 0]], [[0, -2]], [[0]], [[0, 0], [0, 0]]])
+def test_ticks_that_the_game_does_not_have_are_refused_and_change_nothing(executed: list[list[int]]) -> None:
+    simulator = _simulator()
+    state = _start(simulator, [0])
+    before = state.clone().tensors()
+    with pytest.raises(ValueError, match="^executed "):
+        simulator.step(state, np.array(executed))
+    assert all(torch.equal(value, before[name]) for name, value in state.tensors().items())
+
+
 def test_as_many_seeds_as_contexts() -> None:
     with pytest.raises(ValueError, match="1 contexts and 2 seeds"):
         _simulator().start(_CONTEXTS[:1], [1, 2])

@@ -108,7 +108,7 @@ class Simulator:
     @torch.no_grad()
     def step(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, Step]:
         """See `LaneSimulator`."""
-        executed = torch.from_numpy(np.ascontiguousarray(executed_BK, np.int64)).to(state.latents_BND.device)
+        executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = self._take_in(state, executed)
         noise_BND = state.normal() * self.config.temperature if self.config.temperature else torch.zeros_like(base_BND)
 
@@ -139,6 +139,17 @@ class Simulator:
             state.memory.taken_B += 1
             state.latents_BND = then
         return state
+
+    def _checked(self, executed_BK: npt.NDArray[np.int64], lanes: int) -> Tensor:
+        game = self.world.config.game
+        if executed_BK.shape != (lanes, game.ticks_per_step):
+            raise ValueError(f"executed has shape {executed_BK.shape}; expected {(lanes, game.ticks_per_step)}")
+        # Another number would silently be another tick's action.
+        if executed_BK.min() < -1 or executed_BK.max() >= game.num_actions:
+            raise ValueError(
+                f"executed holds {executed_BK.tolist()}; expected 0 to {game.num_actions - 1}, -1: unknown"
+            )
+        return torch.from_numpy(np.ascontiguousarray(executed_BK, np.int64))
 
     def _take_in(self, state: SimulatorState, executed_BK: Tensor) -> tuple[Tensor, Tensor]:
         """The latents as the trunk saw them, and its features of the next."""
