@@ -80,8 +80,15 @@ STAGES: dict[str, Stage] = {
     "world rollout": Stage(
         "world_model.rollout_command:rollout", "write the video of a dream from a moment you choose"
     ),
+    "world evaluate": Stage(
+        "evaluation.world_evaluate:evaluate_world",
+        "measure a world on games it has not learned from: pictures, rewards, control, long dreams",
+    ),
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"
+    ),
+    "bench world": Stage(
+        "evaluation.bench_world:bench_world", "how fast a world steps, against its game in the same run"
     ),
     "doctor": Stage("neural_env.doctor:doctor", "check this installation and say what to do about it"),
 }

@@ -246,6 +246,7 @@ def check_torch() -> Iterator[Finding]:
         yield Finding("fault", "torch", f"does not load: {fault}", _CPU_TORCH)
         return
     yield check_threads(torch.get_num_threads(), _cores())
+    yield check_lanes()
     if torch.cuda.is_available():
         yield Finding("ok", "gpu", torch.cuda.get_device_name(0))
         return
@@ -263,6 +264,25 @@ def check_threads(threads: int, cores: int) -> Finding:
             "warning", "torch threads", found, f"export OMP_NUM_THREADS={cores}; more only wait on each other"
         )
     return Finding("ok", "torch threads", found)
+
+
+def check_lanes() -> Finding:
+    """Whether a lane of a dream is the same in a vector environment of any size."""
+    from neural_env.lane_check import MANY, deviating_counts, random_world
+
+    wrong = deviating_counts(random_world())
+    if not wrong:
+        return Finding("ok", "lanes", f"a dream is the same in 1 lane and beside {MANY - 1} others")
+    return Finding(
+        "warning",
+        "lanes",
+        f"a dream in {_listed(wrong)} lanes differs in the last bits from the same dream among {MANY}",
+        "equal seeds still give equal dreams in equal numbers of lanes; for more: export OMP_NUM_THREADS=1",
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def _cores() -> int:

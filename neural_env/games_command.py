@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import gymnasium
 
 from data_gen.games import game, games
+from data_gen.registration import twin_id
 from data_gen.spec import GameSpec
+from neural_env.registration import dream_id
+from neural_env.worlds import shipped_world
+from world_model.bundle_files import BundleFiles, InvalidBundle
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ def described(spec: GameSpec) -> str:
           sticky   no
           limit    75 steps
           actions  0 NOOP, 1 MOVE_LEFT, 2 MOVE_RIGHT, 3 ATTACK
+          dream    no world comes with this package: neural-env world train makes one
     """
     height, width = spec.frame_size
     sticky = spec.repeat_action_probability
@@ -43,6 +48,7 @@ def described(spec: GameSpec) -> str:
         "sticky": f"each tick repeats the previous action with probability {sticky}" if sticky else "no",
         "limit": "none" if spec.max_steps is None else f"{spec.max_steps:,} steps",
         "actions": textwrap.fill(actions, 100, subsequent_indent=" " * 11),
+        "dream": dream_of(spec),
     }
     return "\n".join(
         [f"{spec.name}  {'  '.join(ids(spec.name))}", *(f"  {key:<7}  {row}" for key, row in rows.items())]
@@ -50,5 +56,17 @@ def described(spec: GameSpec) -> str:
 
 
 def ids(name: str) -> list[str]:
-    """The registered environments of a game: its twin, and its dream once there is one."""
-    return sorted(env for env in gymnasium.registry if env.rpartition("-v")[0] in (f"Real/{name}", f"Dream/{name}"))
+    """The registered environments of a game that can be made: its twin, and its dream once there is a world."""
+    registered = [twin_id(name), *([dream_id(name)] if shipped_world(name) else [])]
+    return sorted(env for env in registered if env in gymnasium.registry)
+
+
+def dream_of(spec: GameSpec) -> str:
+    """Whether there is a world to dream of."""
+    folder = shipped_world(spec.name)
+    if folder is None:
+        return "no world comes with this package: neural-env world train makes one"
+    try:
+        return f"world {BundleFiles.open(folder).digest[:12]}, which comes with this package"
+    except InvalidBundle as fault:
+        return f"damaged: {fault}"
