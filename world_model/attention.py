@@ -70,25 +70,23 @@ class TimeAttention(nn.Module):
         return out
 
     def look_back(
-        self, x_BNE: Tensor, keys_BRNM: Tensor, values_BRNM: Tensor, slot_B: Tensor, age_BR: Tensor
+        self, x_BNE: Tensor, keys_BNHRM: Tensor, values_BNHRM: Tensor, slot_B: Tensor, age_BR: Tensor
     ) -> Tensor:
         """One frame [B, N, E] that looks back at a memory, into whose place `slot` it is written first.
 
         An age of `reach` or more marks a place that does not count.
         """
         lanes = torch.arange(len(slot_B), device=slot_B.device)
-        q_BNM = self.query(x_BNE)
-        keys_BRNM[lanes, slot_B] = self.key(x_BNE)
-        values_BRNM[lanes, slot_B] = self.value(x_BNE)
-        heads, size = self.heads, q_BNM.shape[-1] // self.heads
-        by_head = (*keys_BRNM.shape[:3], heads, size)
-        # One query for each place and head: a sum of products reads the memory once, where a batch of tiny matrix
-        # products would pay for each call.
-        products_BRNH = (keys_BRNM * q_BNM[:, None]).view(by_head).sum(-1)
-        bias_BRH = self._padded_bias().mT[age_BR.clamp(max=self.reach)]
-        weights_BRNH = (products_BRNH / math.sqrt(size) + bias_BRH[:, :, None]).softmax(1)
-        seen_BNM = (values_BRNM.reshape(by_head) * weights_BRNH[..., None]).sum(1).flatten(-2)
-        out: Tensor = self.out(seen_BNM)
+        q_BNHM, k_BNHM, v_BNHM = (
+            layer(x_BNE).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key, self.value)
+        )
+        keys_BNHRM[lanes, :, :, slot_B] = k_BNHM
+        values_BNHRM[lanes, :, :, slot_B] = v_BNHM
+        bias_BHR = self._padded_bias()[:, age_BR.clamp(max=self.reach)].transpose(0, 1)
+        scores_BNH1R = q_BNHM[..., None, :] @ keys_BNHRM.mT / math.sqrt(q_BNHM.shape[-1])
+        weights_BNH1R = (scores_BNH1R + bias_BHR[:, None, :, None]).softmax(-1)
+        seen_BNHM = (weights_BNH1R @ values_BNHRM).squeeze(-2)
+        out: Tensor = self.out(seen_BNHM.flatten(2))
         return out
 
     def _run_bias(self, steps: int) -> Tensor:

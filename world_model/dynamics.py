@@ -91,7 +91,7 @@ class Dynamics(nn.Module):
         for block in self.trunk_blocks:
             look_back = None
             if block.time is not None:
-                keys, values = memory.keys_BLRNM[:, layer], memory.values_BLRNM[:, layer]
+                keys, values = memory.keys_LBNHRM[layer], memory.values_LBNHRM[layer]
                 look_back = partial(_look_back, keys, values, slot_B, age_BR)
                 layer += 1
             x_BNE = block(x_BNE, condition_BE, look_back)
@@ -114,7 +114,8 @@ class Dynamics(nn.Module):
     def memory(self, lanes: int) -> Memory:
         """A memory that holds nothing yet."""
         config = self.config
-        shape = (len(config.time_layers), config.reach, self.tokens, config.memory_width)
+        head_width = config.memory_width // config.heads
+        shape = (len(config.time_layers), self.tokens, config.heads, config.reach, head_width)
         return Memory.empty(lanes, shape, self.place)
 
     def _time(self, layer: int) -> TimeAttention | None:

@@ -64,8 +64,8 @@ class SimulatorState:
     def tensors(self) -> dict[str, Tensor]:
         """All of it as named tensors, to be written down; `from_tensors` is the inverse."""
         return {
-            "keys": self.memory.keys_BLRNM,
-            "values": self.memory.values_BLRNM,
+            "keys": self.memory.keys_LBNHRM,
+            "values": self.memory.values_LBNHRM,
             "taken": self.memory.taken_B,
             "latents": self.latents_BND,
             "generators": torch.stack([generator.get_state() for generator in self.generators]),

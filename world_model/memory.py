@@ -13,20 +13,21 @@ from torch import Tensor
 class Memory:
     """One ring a lane. Written in place: whoever wants to keep a moment clones it."""
 
-    keys_BLRNM: Tensor
-    values_BLRNM: Tensor
+    keys_LBNHRM: Tensor  # layers first: what one of them reads lies together
+    values_LBNHRM: Tensor
     taken_B: Tensor  # int64: how many frames each lane has taken in
 
     @classmethod
-    def empty(cls, lanes: int, shape_LRNM: tuple[int, int, int, int], like: Tensor) -> Memory:
+    def empty(cls, lanes: int, shape_LNHRM: tuple[int, int, int, int, int], like: Tensor) -> Memory:
         """Rings that hold nothing yet, on the device and in the type of `like`."""
-        keys = like.new_zeros(lanes, *shape_LRNM)
+        layers, *rest = shape_LNHRM
+        keys = like.new_zeros(layers, lanes, *rest)
         return cls(keys, torch.zeros_like(keys), torch.zeros(lanes, dtype=torch.int64, device=like.device))
 
     @property
     def slot_B(self) -> Tensor:
         """The place for each lane's next frame."""
-        return self.taken_B % self.keys_BLRNM.shape[2]
+        return self.taken_B % self.keys_LBNHRM.shape[4]
 
     @property
     def age_BR(self) -> Tensor:
@@ -34,26 +35,26 @@ class Memory:
 
         Places that were never written count as older than any.
         """
-        reach = self.keys_BLRNM.shape[2]
+        reach = self.keys_LBNHRM.shape[4]
         place_R = torch.arange(reach, device=self.taken_B.device)
         age_BR = (self.taken_B[:, None] - place_R) % reach
         return torch.where(age_BR > self.taken_B[:, None], reach, age_BR)
 
     def select(self, lanes: Tensor) -> Memory:
         """A copy of some lanes, in the order asked for, a lane as often as it is named."""
-        return Memory(self.keys_BLRNM[lanes], self.values_BLRNM[lanes], self.taken_B[lanes])
+        return Memory(self.keys_LBNHRM[:, lanes], self.values_LBNHRM[:, lanes], self.taken_B[lanes])
 
     def put(self, lanes: Tensor, other: Memory) -> None:
         """Overwrite some lanes by those of another memory."""
-        self.keys_BLRNM[lanes] = other.keys_BLRNM
-        self.values_BLRNM[lanes] = other.values_BLRNM
+        self.keys_LBNHRM[:, lanes] = other.keys_LBNHRM
+        self.values_LBNHRM[:, lanes] = other.values_LBNHRM
         self.taken_B[lanes] = other.taken_B
 
     @staticmethod
     def concatenated(parts: Sequence[Memory]) -> Memory:
         """The lanes of several memories after each other."""
         return Memory(
-            torch.cat([part.keys_BLRNM for part in parts]),
-            torch.cat([part.values_BLRNM for part in parts]),
+            torch.cat([part.keys_LBNHRM for part in parts], dim=1),
+            torch.cat([part.values_LBNHRM for part in parts], dim=1),
             torch.cat([part.taken_B for part in parts]),
         )
