@@ -77,6 +77,7 @@ STAGES: dict[str, Stage] = {
         "train only the decoder of a world on",
         "the same command goes on from the last checkpoint",
     ),
+    "world push": Stage("world_model.push_command:push", "share a world on the Hugging Face hub"),
     "world rollout": Stage(
         "world_model.rollout_command:rollout", "write the video of a dream from a moment you choose"
     ),

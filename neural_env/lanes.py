@@ -1,0 +1,277 @@
+"""The core of every face: lanes that dream side by side. It knows nothing of Gymnasium.
+
+    lanes = DreamLanes(shared_world, options, generators)        # one NumPy generator a lane
+    lanes.begin([0, 1], [Beginning(start="episode"), Beginning(start=7)])
+    step = lanes.step(np.array([2, 3]), lanes.running)
+
+All that happens in a lane follows from its own generator, its beginning and its actions: not from how many lanes there
+are, nor from what happens in them. What to do with a lane whose episode is over is the faces' business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from data_gen.policy import Actions, Frames
+from neural_env.beginning import Beginning
+from neural_env.dream_options import NO_LIMIT, DreamOptions, InvalidOption
+from neural_env.dream_state import DreamState, InvalidState
+from neural_env.shared_world import SharedWorld
+from world_model.lane_state import SimulatorState
+from world_model.simulator import Context, Simulator
+
+_NOOP = 0
+OWN_START = -1  # the start index of an episode that began at none of the world's starts
+
+LaneIndices = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+class LaneStep(NamedTuple):
+    """What one step gave. Rows of lanes that did not run hold their last frame and zeros."""
+
+    frames: Frames  # uint8 [B, H, W, 3]
+    rewards: npt.NDArray[np.float64]  # [B], raw game points
+    terminated: npt.NDArray[np.bool_]  # [B]
+    truncated: npt.NDArray[np.bool_]  # [B], by the time limit
+    executed: npt.NDArray[np.int64]  # [B, ticks per step]
+    reward_probabilities: npt.NDArray[np.float64]  # [B, values]
+    termination_probability: npt.NDArray[np.float64]  # [B]
+
+
+class _Begun(NamedTuple):
+    context: Context
+    executed: int  # the last tick before the episode
+    start_index: int
+
+
+class DreamLanes:
+    """B lanes of one world.
+
+    The generators belong to whoever made the lanes; they may be replaced by others at any time.
+    """
+
+    def __init__(self, shared: SharedWorld, options: DreamOptions, generators: Sequence[np.random.Generator]) -> None:
+        count = len(generators)
+        self.shared, self.options = shared, options
+        self.game = shared.world.config.game
+        self.generators = list(generators)
+        self.begun = np.zeros(count, np.bool_)
+        self.over = np.zeros(count, np.bool_)
+        self.steps = np.zeros(count, np.int64)
+        self.executed = np.full(count, _NOOP)  # the last tick's action: what stickiness repeats
+        self.start_index = np.full(count, OWN_START)
+        self.frames: Frames = np.zeros((count, *self.game.frame_size, 3), np.uint8)
+        self._state = _blank_state(shared, count)
+        self._simulator: Simulator | None = None
+        self.require(Beginning(start=options.start))
+
+    @property
+    def running(self) -> npt.NDArray[np.bool_]:
+        """Which lanes have an episode that goes on."""
+        return self.begun & ~self.over
+
+    @property
+    def simulator(self) -> Simulator:
+        """What makes the frames; may be replaced by one of the same world that samples in another way."""
+        if self._simulator is None:
+            self._simulator = Simulator(self.shared.world, self.options.sampling(self.shared.sampling))
+        return self._simulator
+
+    @simulator.setter
+    def simulator(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_simulator": None}  # it refers to the weights, which are shared and not copied
+
+    # ---- beginnings ------------------------------------------------------------------------------------------------
+
+    def require(self, beginning: Beginning) -> None:
+        """InvalidOption or InvalidState if no episode can begin so."""
+        if beginning.start is not None and not len(self._pool(beginning.start)):
+            count = len(self.shared.starts)
+            raise InvalidOption(
+                f"start is {beginning.start!r}; this world has {count} starts (0 to {count - 1}), of which "
+                f"{len(self.shared.beginnings)} are beginnings of a game"
+            )
+        if beginning.state is not None:
+            self.require_fitting(beginning.state, 1)
+            if beginning.state.over.any():
+                raise InvalidState("the state is of an episode that is over; nothing can begin there")
+
+    def begin(self, lanes: LaneIndices, beginnings: Sequence[Beginning]) -> None:
+        """New episodes, whose beginnings were found right by `require`."""
+        self.begun[lanes] = False
+        pairs = list(zip(lanes, beginnings, strict=True))
+        starts = [(lane, self._drawn(lane, beginning)) for lane, beginning in pairs if beginning.state is None]
+        if starts:
+            self._begin_after([lane for lane, _ in starts], [start for _, start in starts])
+        for lane, beginning in pairs:
+            if beginning.state is not None:
+                self._begin_at(lane, beginning.state)
+
+    def _pool(self, start: str | int) -> Sequence[int]:
+        if isinstance(start, str):
+            return self.shared.beginnings if start == "episode" else range(len(self.shared.starts))
+        return [int(start)] if start < len(self.shared.starts) else []
+
+    def _drawn(self, lane: int, beginning: Beginning) -> _Begun:
+        if beginning.start is None:
+            assert beginning.frames is not None
+            assert beginning.executed is not None
+            context = Context(beginning.frames, beginning.executed)
+            return _Begun(context, _last_tick(context.executed), OWN_START)
+        pool = self._pool(beginning.start)
+        index = pool[int(self.generators[lane].integers(len(pool)))]
+        start = self.shared.starts[index]
+        return _Begun(start.context, _last_tick(start.prefix), index)
+
+    def _begin_after(self, lanes: Sequence[int], starts: Sequence[_Begun]) -> None:
+        """Let lanes dream on after real frames."""
+        state, frames = self.simulator.start([start.context for start in starts], [self._seed(lane) for lane in lanes])
+        self._state.put(lanes, state)
+        self.frames[lanes] = frames
+        self.executed[lanes] = [start.executed for start in starts]
+        self.start_index[lanes] = [start.start_index for start in starts]
+        self.steps[lanes], self.over[lanes], self.begun[lanes] = 0, False, True
+
+    def _begin_at(self, lane: int, state: DreamState) -> None:
+        """A moment of a former episode as the beginning of a new one, with the lane's own randomness ahead."""
+        self._put([lane], state, [torch.Generator().manual_seed(self._seed(lane))])
+        self.steps[lane] = 0
+
+    def _seed(self, lane: int) -> int:
+        return int(self.generators[lane].integers(2**63))
+
+    # ---- steps -----------------------------------------------------------------------------------------------------
+
+    def step(self, actions: Actions, running: npt.NDArray[np.bool_]) -> LaneStep:
+        """Play actions [B] for one step in the lanes that run, with one pass of the network for all lanes.
+
+        If it raises, no lane can go on: each needs a new beginning or a state to go back to.
+        """
+        executed = self._stuck(actions, running)
+        begun, self.begun = self.begun, np.zeros_like(self.begun)
+        self._state, step = self.simulator.step(self._state, executed)
+        self.begun = begun
+        self.frames[running] = step.frames[running]
+        self.executed[running] = executed[running, -1]
+        self.steps += running
+        terminated = step.terminated & running
+        truncated = running & ~terminated & (self.steps >= self._limit)
+        self.over |= terminated | truncated
+        return LaneStep(
+            self.frames.copy(),
+            np.where(running, step.rewards, 0.0),
+            terminated,
+            truncated,
+            executed * running[:, None],
+            step.reward_probabilities * running[:, None],
+            step.termination_probability * running,
+        )
+
+    @property
+    def _limit(self) -> float:
+        limit = self.game.max_steps if self.options.max_episode_steps is None else self.options.max_episode_steps
+        return math.inf if limit in (None, NO_LIMIT) else limit
+
+    def _stuck(self, actions: Actions, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """The twin's rule: on each tick, with some probability, the previous tick's action stays."""
+        ticks, chosen = self.game.ticks_per_step, self.options.repeat_action_probability
+        probability = self.game.repeat_action_probability if chosen is None else chosen
+        executed = np.repeat(np.where(running, actions, _NOOP).astype(np.int64)[:, None], ticks, axis=1)
+        if probability:
+            repeats = np.zeros(executed.shape, np.bool_)
+            for lane in np.flatnonzero(running):
+                repeats[lane] = self.generators[lane].random(ticks) < probability
+            previous = self.executed
+            for tick in range(ticks):
+                executed[:, tick] = previous = np.where(repeats[:, tick], previous, executed[:, tick])
+        return executed
+
+    # ---- moments ---------------------------------------------------------------------------------------------------
+
+    def clone(self, lanes: LaneIndices, include_rng: bool) -> DreamState:
+        """The moment that these lanes are in."""
+        chosen = list(lanes)
+        simulator = self._state.select(chosen).tensors()
+        if not include_rng:
+            del simulator["generators"]
+        random = tuple(dict(self.generators[lane].bit_generator.state) for lane in chosen) if include_rng else None
+        return DreamState(
+            self.shared.digest,
+            simulator,
+            random,
+            self.executed[chosen],
+            self.steps[chosen],
+            self.over[chosen],
+            self.start_index[chosen],
+            self.frames[chosen],
+        )
+
+    def restore(self, lanes: LaneIndices, state: DreamState) -> None:
+        """Go back to a moment; one of a single lane does for any number of them."""
+        self.require_fitting(state, len(lanes))
+        state = state if state.lanes == len(lanes) else state.select([0] * len(lanes))
+        noise = [self._state.generators[lane].clone_state() for lane in lanes]
+        if state.random is not None:
+            for generator, saved in zip(noise, state.simulator["generators"], strict=True):
+                generator.set_state(saved.cpu().clone())
+            for lane, numbers in zip(lanes, state.random, strict=True):
+                self.generators[lane].bit_generator.state = numbers
+        self._put(lanes, state, noise)
+
+    def require_fitting(self, state: DreamState, count: int) -> None:
+        """InvalidState unless so many lanes can be brought to that state."""
+        if not isinstance(state, DreamState):
+            raise InvalidState(f"the state is a {type(state).__name__}; expected what clone_state gave")
+        state.require_whole()
+        if state.world != self.shared.digest:
+            raise InvalidState(f"the state is of world {state.world[:12]}; this is world {self.shared.digest[:12]}")
+        if state.lanes not in (1, count):
+            raise InvalidState(f"the state has {state.lanes} lanes; expected {count}, or 1 for all of them alike")
+        own = self._state.tensors()
+        for name, tensor in state.simulator.items():
+            if tensor.shape[1:] != own[name].shape[1:]:
+                raise InvalidState(f"{name} of the state has shape {[*tensor.shape]}; expected {[*own[name].shape]}")
+        actions = np.arange(self.game.num_actions)
+        if state.frames.shape[1:] != self.frames.shape[1:] or not np.isin(state.executed, actions).all():
+            raise InvalidState("the frames or the executed ticks of the state are not of this game")
+        _require_generators(state, type(self.generators[0].bit_generator))
+
+    def _put(self, lanes: LaneIndices, state: DreamState, noise: list[torch.Generator]) -> None:
+        own = self._state.tensors()
+        tensors = {name: tensor.to(own[name].device, own[name].dtype) for name, tensor in state.simulator.items()}
+        tensors["generators"] = torch.stack([generator.get_state() for generator in noise])
+        self._state.put(list(lanes), SimulatorState.from_tensors(tensors))
+        self.frames[lanes], self.executed[lanes], self.steps[lanes] = state.frames, state.executed, state.steps
+        self.over[lanes], self.start_index[lanes], self.begun[lanes] = state.over, state.start_index, True
+
+
+def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:
+    """Lanes that have seen nothing."""
+    world = shared.world
+    latents = world.dynamics.place.new_zeros(count, world.dynamics.tokens, world.tokenizer.width)
+    return SimulatorState.fresh(world.dynamics.memory(count), latents, [0] * count)
+
+
+def _last_tick(executed: npt.NDArray[np.int64]) -> int:
+    return int(executed[-1, -1]) if len(executed) else _NOOP
+
+
+def _require_generators(state: DreamState, kind: type[np.random.BitGenerator]) -> None:
+    """InvalidState unless NumPy and torch can take the generators' states; tried out on generators of nobody."""
+    try:
+        for numbers in state.random or ():
+            kind().state = numbers
+        for saved in state.simulator.get("generators", ()):
+            # A copy lies where a generator may read it: torch 2.13 crashes on bytes at an odd address.
+            torch.Generator().set_state(saved.cpu().clone())
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as fault:
+        raise InvalidState(f"the generators of the state cannot be restored: {fault}") from fault
