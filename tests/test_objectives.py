@@ -122,9 +122,9 @@ def _batch() -> WindowBatch:
 @pytest.mark.parametrize(
     "config",
     [
-        DynamicsTaskConfig(),
+        DynamicsTaskConfig(pixels=2.0),
         DynamicsTaskConfig(dreamt=1.0),
-        DynamicsTaskConfig(shortcut=0.5, action_dropout=0.1, pixels=0.0),
+        DynamicsTaskConfig(shortcut=0.5, action_dropout=0.1),
     ],
     ids=["forced", "own output", "shortcut"],
 )

@@ -14,7 +14,7 @@ from world_model.training.draws import Draws
 class ContextNoiseConfig:
     """How the levels are distributed."""
 
-    clean_share: float = 0.5  # of the frames stay as they are
+    clean_share: float = 0.7  # of the frames stay as they are
     highest: float = 0.3  # the others have levels from 0 to this
 
 

@@ -15,8 +15,8 @@ from world_model.training.draws import Draws
 class FlowConfig:
     """Which points of the flow are trained."""
 
-    one_step_share: float = 0.6  # rows at pure noise, from where one evaluation has to do
-    still_share: float = 0.7  # of those, without any noise: temperature 0
+    one_step_share: float = 0.85  # rows at pure noise, from where one evaluation has to do
+    still_share: float = 0.9  # of those, without any noise: temperature 0
     evaluations: tuple[int, ...] = (2, 4, 8)  # the other rows lie on the grids of these
 
 

@@ -56,8 +56,8 @@ class TrainWorldConfig:
     window: int = 24  # steps of a training window
     dynamics: DynamicsTaskConfig = field(default_factory=DynamicsTaskConfig)
     dynamics_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=40_000, learning_rate=2e-3))
-    own_output: DynamicsTaskConfig = field(default_factory=lambda: DynamicsTaskConfig(dreamt=0.7))
-    own_output_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=10_000, learning_rate=5e-4))
+    own_output: DynamicsTaskConfig = field(default_factory=lambda: DynamicsTaskConfig(dreamt=0.5))
+    own_output_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=8, steps=10_000, learning_rate=1.5e-3))
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)  # how the finished world is run by default
     beginnings: int = 32  # starts of the finished world: games that begin
     middles: int = 32  # and moments within games
