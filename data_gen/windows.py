@@ -32,6 +32,8 @@ from data_gen.episode import Episode
 from data_gen.policy import Frames
 from data_gen.recording import Entry, Recording, summed_steps
 
+_BLOCK = 4096  # draws that are made at once
+
 
 class NoWindows(ValueError):
     """A split without a single window of the wanted length."""
@@ -60,6 +62,7 @@ class Windows:
         self.seed = seed
         self._cache = _Cache.of(recording, split, progress)
         self._starts = self._cache.window_starts(length)
+        self._odds: npt.NDArray[np.float64] | None = None  # cumulative, of each window
         if len(self._starts) == 0:
             raise NoWindows(f"{recording.root} has no {split} episode with {length} steps in a row")
 
@@ -85,6 +88,25 @@ class Windows:
     def outcomes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Reward and end of every step of the split."""
         return self._cache.outcomes()
+
+    @property
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """The row of `frames` at which each window begins."""
+        return self._cache.rows(self._starts)
+
+    def take(self, numbers: npt.NDArray[np.int64]) -> WindowBatch:
+        """The windows with these numbers, counted through the split; not those of the shuffled stream."""
+        return self._cache.gather(self._starts[numbers], self.length)
+
+    def weighted(self, weights: npt.NDArray[np.floating[Any]]) -> Windows:
+        """The same windows in another stream: each is drawn as often as its weight says, with replacement."""
+        if weights.shape != (len(self),) or not (np.isfinite(weights).all() and weights.min() >= 0 < weights.sum()):
+            raise ValueError(
+                f"weights has shape {weights.shape}; expected {len(self)} finite numbers, not all of them 0"
+            )
+        other = copy(self)
+        other._odds = np.cumsum(weights, dtype=np.float64)
+        return other
 
     def instead(self, rows: npt.NDArray[Any]) -> Windows:
         """The same windows over something else that has one row for each of `frames`: latents, say."""
@@ -114,12 +136,25 @@ class Windows:
     def _order(self, position: int, size: int) -> npt.NDArray[np.int64]:
         """Which windows stand at these positions: every pass over the data is a permutation of its own."""
         positions = np.arange(position, position + size)
+        if self._odds is not None:
+            drawn = np.array([_uniform(self.seed, int(each)) for each in positions]) * self._odds[-1]
+            return np.searchsorted(self._odds, drawn, side="right").clip(max=len(self) - 1)
         passes, places = np.divmod(positions, len(self))
         order = np.empty(size, np.int64)
         for each in np.unique(passes):
             chosen = passes == each
             order[chosen] = _permutation(self.seed, int(each), len(self))[places[chosen]]
         return order
+
+
+def _uniform(seed: int, position: int) -> float:
+    block, place = divmod(position, _BLOCK)
+    return float(_uniforms(seed, block)[place])
+
+
+@lru_cache(maxsize=4)
+def _uniforms(seed: int, block: int) -> npt.NDArray[np.float64]:
+    return np.random.default_rng([seed, block, _BLOCK]).random(_BLOCK)
 
 
 @lru_cache(maxsize=4)
@@ -173,10 +208,14 @@ class _Cache:
             starts.append(np.stack([np.full(len(first), episode), first], axis=1))
         return np.concatenate(starts).astype(np.int64)
 
+    def rows(self, starts_W2: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The row at which each window begins."""
+        return np.asarray(self._first[starts_W2[:, 0]] + starts_W2[:, 1])
+
     def gather(self, starts_W2: npt.NDArray[np.int64], length: int) -> WindowBatch:
         """Copy these windows out of the cache."""
         episodes, steps = starts_W2.T
-        rows_WT = (self._first[episodes] + steps)[:, None] + np.arange(length + 1)
+        rows_WT = self.rows(starts_W2)[:, None] + np.arange(length + 1)
         step_rows = rows_WT[:, :-1]
         return WindowBatch(
             frames=self.frames[rows_WT],

@@ -29,6 +29,7 @@ from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
 from world_model.simulator import SimulatorConfig
 from world_model.starts import choose_starts
+from world_model.training.difficulty import difficult_first
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
 from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_dynamics, judge_tokenizer
@@ -56,6 +57,7 @@ class TrainWorldConfig:
     window: int = 24  # steps of a training window
     dynamics: DynamicsTaskConfig = field(default_factory=DynamicsTaskConfig)
     dynamics_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=40_000, learning_rate=2e-3))
+    difficulty: float = 0.5  # in own-output, windows are drawn by the world's error on them to this power; 0: evenly
     own_output: DynamicsTaskConfig = field(default_factory=lambda: DynamicsTaskConfig(dreamt=0.5))
     own_output_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=8, steps=10_000, learning_rate=1.5e-3))
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)  # how the finished world is run by default
@@ -127,16 +129,27 @@ class _WorldRun:
         self._runs = latent_windows(windows, self._world.tokenizer, folder)
 
     def _dynamics(self) -> None:
-        self._fit_dynamics("dynamics", self._config.dynamics)
+        self._fit_dynamics("dynamics", self._config.dynamics, self._runs)
 
     def _own_output(self) -> None:
-        self._fit_dynamics("own_output", self._config.own_output)
+        config = self._config
+        file = config.out / f"difficulty-{_digest(self._world)}.npy"
 
-    def _fit_dynamics(self, name: str, config: DynamicsTaskConfig) -> None:
+        def weighted(progress: bool) -> Windows:
+            return difficult_first(
+                self._runs, self._world, config.difficulty, config.own_output.changed, file, progress
+            )
+
+        if self._processes.is_first:
+            weighted(progress=True)
+        self._processes.barrier()  # the first process judges, the others find the file
+        self._fit_dynamics("own_output", config.own_output, weighted(progress=False))
+
+    def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, runs: Windows) -> None:
         task = DynamicsTask(self._world, config)
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
-        self._fit(name, task, self._runs, self._config.window, judge, report)
+        self._fit(name, task, runs, self._config.window, judge, report)
 
     def _fit(self, name: str, task: Any, source: Windows, steps_of_row: int, judge: Any, report: Any = None) -> None:
         """Train one task and leave its module as the average over the steps."""
@@ -146,6 +159,7 @@ class _WorldRun:
             "world": to_plain(self._world.config),
             "data": self._frames.key,
             "begins_from": _digest(self._world),
+            "difficulty": self._config.difficulty if name == "own_output" else 0.0,
         }
         result = fit(
             task, source, config, self._config.out / name,

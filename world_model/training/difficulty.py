@@ -1,0 +1,82 @@
+"""What a world finds hard: windows are drawn the more often, the worse it predicts them.
+
+Fast balls, bounces and serves are rare in a recording and are what a dream fails at first. The errors are measured
+once, by the world as it then is, and written down: the stream stays a function of seed and position.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from data_gen.atomic import write_atomically
+from data_gen.windows import Windows
+from world_model.objectives.attention_to_change import change_weights
+from world_model.world import World
+
+_BATCH = 32
+_LEAST = 0.25  # of the mean weight: what is easy is not forgotten
+
+
+def difficult_first(
+    windows: Windows, world: World, exponent: float, changed: float, file: Path, progress: bool = False
+) -> Windows:
+    """The windows (over latents), weighted by the world's mean error on them to the power of `exponent`."""
+    if exponent == 0:
+        return windows
+    if not file.exists():
+        errors = step_errors(windows, world, changed, progress)
+        content = io.BytesIO()
+        np.save(content, errors)
+        write_atomically(file, content.getvalue())
+    errors_R: npt.NDArray[np.float32] = np.load(file)
+    return windows.weighted(window_weights(windows, errors_R, exponent))
+
+
+def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float64]:
+    """The weight of each window, 1 on average before the easy ones are lifted."""
+    summed = np.concatenate([[0.0], np.cumsum(errors_R, dtype=np.float64)])
+    means_W = (summed[windows.first_rows + windows.length] - summed[windows.first_rows]) / windows.length
+    weights_W = means_W**exponent
+    return np.asarray(np.maximum(weights_W / weights_W.mean(), _LEAST), np.float64)
+
+
+@torch.no_grad()
+def step_errors(windows: Windows, world: World, changed: float, progress: bool = False) -> npt.NDArray[np.float32]:
+    """For every row of the split, how wrong the next latents are in one evaluation; 0 where no window reaches.
+
+    Windows overlap by half: each step is judged with half a window of context, or all that its episode has.
+    """
+    device = world.dynamics.place.device
+    half = max(1, windows.length // 2)
+    rows_W = windows.first_rows
+    errors_R = np.zeros(len(windows.frames), np.float32)
+    chosen = np.flatnonzero(_every(windows, half))
+    for first in tqdm(range(0, len(chosen), _BATCH), desc="judging windows", unit="batch", disable=not progress):
+        numbers = chosen[first : first + _BATCH]
+        batch = windows.take(numbers)
+        latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
+        now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]
+        executed_BTK = torch.from_numpy(batch.executed).to(device)
+        features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
+        predicted = world.next_latents(features.flatten(0, 1), now_BTND.flatten(0, 1)).view_as(now_BTND)
+        weights_BTN = change_weights(now_BTND, next_BTND, changed)
+        errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
+        for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
+            known = 0 if start == 0 else half
+            errors_R[row + known : row + windows.length] = errors_T[known:]
+    return errors_R
+
+
+def _every(windows: Windows, stride: int) -> npt.NDArray[np.bool_]:
+    """Windows that begin at a multiple of `stride` steps, and the last one of each run."""
+    rows = windows.first_rows
+    follows = np.concatenate([np.diff(rows) == 1, [False]])  # the next window begins one step later
+    begun = np.concatenate([[True], ~follows[:-1]])
+    run_first = np.maximum.accumulate(np.where(begun, rows, 0))
+    return ((rows - run_first) % stride == 0) | ~follows
