@@ -138,7 +138,7 @@ class Windows:
         positions = np.arange(position, position + size)
         if self._odds is not None:
             drawn = np.array([_uniform(self.seed, int(each)) for each in positions]) * self._odds[-1]
-            return np.searchsorted(self._odds, drawn, side="right").clip(max=len(self) - 1)
+            return np.asarray(np.searchsorted(self._odds, drawn, side="right").clip(max=len(self) - 1), np.int64)
         passes, places = np.divmod(positions, len(self))
         order = np.empty(size, np.int64)
         for each in np.unique(passes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from data_gen.policy import Frames
+from world_model.lane_state import SimulatorState
 
 _FORMAT = 1
 _ABOUT = "about"
-_SIMULATOR = ("keys", "values", "taken", "latents")
-_GENERATORS = "generators"
 _ARRAYS = {
     "executed": np.int64,
     "steps": np.int64,
@@ -42,7 +40,7 @@ class DreamState:
     """
 
     world: str  # the digest of the world that dreamed it
-    simulator: Mapping[str, Tensor]  # memory and latents; with `random`, the generators of the lanes' noise
+    simulator: SimulatorState  # never stepped: it would be used up
     random: tuple[Mapping[str, Any], ...] | None  # state of each lane's NumPy generator
     executed: npt.NDArray[np.int64]  # [B], the last tick's action: what stickiness repeats
     steps: npt.NDArray[np.int64]  # [B], since the episode began
@@ -58,23 +56,21 @@ class DreamState:
     def select(self, lanes: Sequence[int]) -> DreamState:
         """Some lanes, in the order asked for, a lane as often as it is named."""
         chosen = list(lanes)
-        return DreamState(
-            self.world,
-            {name: tensor[chosen] for name, tensor in self.simulator.items()},
-            None if self.random is None else tuple(self.random[lane] for lane in chosen),
-            *(getattr(self, name)[chosen] for name in _ARRAYS),
-        )
+        random = None if self.random is None else tuple(self.random[lane] for lane in chosen)
+        arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        return DreamState(self.world, self.simulator.select(chosen), random, **arrays)
 
     def reseeded(self, seeds: Sequence[int]) -> DreamState:
         """The same moment with other randomness ahead, one seed a lane."""
         generators = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
-        noise = [torch.Generator().manual_seed(int(generator.integers(2**63))).get_state() for generator in generators]
-        return DreamState(
-            self.world,
-            {**self.simulator, _GENERATORS: torch.stack(noise)},
-            tuple(generator.bit_generator.state for generator in generators),
-            *(getattr(self, name) for name in _ARRAYS),
-        )
+        noise = [int(generator.integers(2**63)) for generator in generators]
+        simulator = SimulatorState.fresh(self.simulator.memory, self.simulator.latents_BND, noise)
+        return replace(self, simulator=simulator, random=tuple(each.bit_generator.state for each in generators))
+
+    def without_random(self) -> DreamState:
+        """The same moment, with nothing said about the randomness ahead."""
+        simulator = SimulatorState.fresh(self.simulator.memory, self.simulator.latents_BND, [0] * self.lanes)
+        return replace(self, simulator=simulator, random=None)
 
     # ---- as bytes --------------------------------------------------------------------------------------------------
 
@@ -84,11 +80,9 @@ class DreamState:
         try:
             text = json.dumps(about, sort_keys=True).encode()
         except TypeError as fault:
-            raise InvalidState(
-                f"only NumPy's PCG64 generator, Gymnasium's own, can be written down: {fault}"
-            ) from fault
-        arrays = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in _ARRAYS}
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in {**self.simulator, **arrays}.items()}
+            raise InvalidState(f"of NumPy's generators, only PCG64 can be written down: {fault}") from fault
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in _ARRAYS}
+        tensors |= {name: tensor.cpu().contiguous() for name, tensor in self.simulator.tensors().items()}
         return save_tensors({_ABOUT: torch.frombuffer(bytearray(text), dtype=torch.uint8), **tensors})
 
     @classmethod
@@ -100,22 +94,10 @@ class DreamState:
             if about.keys() != {"format", "world", "random"} or about["format"] != _FORMAT:
                 raise ValueError(f"its format is not {_FORMAT}")
             random = None if about["random"] is None else tuple(about["random"])
-            arrays: dict[str, Any] = {
-                name: tensors.pop(name).numpy().astype(kind, casting="safe") for name, kind in _ARRAYS.items()
-            }
-            aligned = {name: tensor.clone() for name, tensor in tensors.items()}  # in the file they lie at any address
-            state = cls(str(about["world"]), aligned, random, **arrays)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+            arrays = {name: np.array(tensors.pop(name), kind) for name, kind in _ARRAYS.items()}
+            simulator = SimulatorState.from_tensors(tensors)
+            if simulator.tensors().keys() != tensors.keys():
+                raise ValueError(f"it holds {sorted(tensors)}")
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as fault:
             raise InvalidState(f"these bytes are no state of a dream: {fault}") from fault
-        state.require_whole()
-        return state
-
-    def require_whole(self) -> None:
-        """InvalidState unless every part is there and has as many lanes as the others."""
-        expected = {*_SIMULATOR, *([] if self.random is None else [_GENERATORS])}
-        if self.simulator.keys() != expected:
-            raise InvalidState(f"a state holds {sorted(self.simulator)}; expected {sorted(expected)}")
-        parts: list[Any] = [*self.simulator.values(), self.frames, *filter(None, [self.random])]
-        numbers = [getattr(self, name) for name in _ARRAYS if name != "frames"]
-        if {len(part) for part in parts} != {self.lanes} or {each.shape for each in numbers} != {(self.lanes,)}:
-            raise InvalidState("the parts of a state do not agree on the number of lanes")
+        return cls(str(about["world"]), simulator, random, **arrays)

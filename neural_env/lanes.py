@@ -200,54 +200,51 @@ class DreamLanes:
     def clone(self, lanes: LaneIndices, include_rng: bool) -> DreamState:
         """The moment that these lanes are in."""
         chosen = list(lanes)
-        simulator = self._state.select(chosen).tensors()
-        if not include_rng:
-            del simulator["generators"]
-        random = tuple(dict(self.generators[lane].bit_generator.state) for lane in chosen) if include_rng else None
-        return DreamState(
+        state = DreamState(
             self.shared.digest,
-            simulator,
-            random,
+            self._state.select(chosen),
+            tuple(self.generators[lane].bit_generator.state for lane in chosen),
             self.executed[chosen],
             self.steps[chosen],
             self.over[chosen],
             self.start_index[chosen],
             self.frames[chosen],
         )
+        return state if include_rng else state.without_random()
 
     def restore(self, lanes: LaneIndices, state: DreamState) -> None:
         """Go back to a moment; one of a single lane does for any number of them."""
         self.require_fitting(state, len(lanes))
         state = state if state.lanes == len(lanes) else state.select([0] * len(lanes))
-        noise = [self._state.generators[lane].clone_state() for lane in lanes]
-        if state.random is not None:
-            for generator, saved in zip(noise, state.simulator["generators"], strict=True):
-                generator.set_state(saved.cpu().clone())
-            for lane, numbers in zip(lanes, state.random, strict=True):
-                self.generators[lane].bit_generator.state = numbers
-        self._put(lanes, state, noise)
+        if state.random is None:
+            self._put(lanes, state, [self._state.generators[lane] for lane in lanes])
+            return
+        for lane, numbers in zip(lanes, state.random, strict=True):
+            self.generators[lane].bit_generator.state = numbers
+        self._put(lanes, state, state.simulator.generators)
 
     def require_fitting(self, state: DreamState, count: int) -> None:
         """InvalidState unless so many lanes can be brought to that state."""
         if not isinstance(state, DreamState):
             raise InvalidState(f"the state is a {type(state).__name__}; expected what clone_state gave")
-        state.require_whole()
         if state.world != self.shared.digest:
             raise InvalidState(f"the state is of world {state.world[:12]}; this is world {self.shared.digest[:12]}")
         if state.lanes not in (1, count):
             raise InvalidState(f"the state has {state.lanes} lanes; expected {count}, or 1 for all of them alike")
-        own = self._state.tensors()
-        for name, tensor in state.simulator.items():
-            if tensor.shape[1:] != own[name].shape[1:]:
-                raise InvalidState(f"{name} of the state has shape {[*tensor.shape]}; expected {[*own[name].shape]}")
-        actions = np.arange(self.game.num_actions)
-        if state.frames.shape[1:] != self.frames.shape[1:] or not np.isin(state.executed, actions).all():
-            raise InvalidState("the frames or the executed ticks of the state are not of this game")
-        _require_generators(state, type(self.generators[0].bit_generator))
+        own = self.clone([0] * state.lanes, include_rng=True)
+        expected, found = _shapes(own), _shapes(state)
+        for name in expected:
+            if found[name] != expected[name]:
+                raise InvalidState(f"{name} of the state has shape {found[name]}; expected {expected[name]}")
+        if not np.isin(state.executed, np.arange(self.game.num_actions)).all():
+            raise InvalidState(f"the state has executed {state.executed.tolist()}; those are no actions of this game")
+        _require_generators(state, self.generators[0])
 
-    def _put(self, lanes: LaneIndices, state: DreamState, noise: list[torch.Generator]) -> None:
+    def _put(self, lanes: LaneIndices, state: DreamState, noise: Sequence[torch.Generator]) -> None:
         own = self._state.tensors()
-        tensors = {name: tensor.to(own[name].device, own[name].dtype) for name, tensor in state.simulator.items()}
+        tensors = {
+            name: tensor.to(own[name].device, own[name].dtype) for name, tensor in state.simulator.tensors().items()
+        }
         tensors["generators"] = torch.stack([generator.get_state() for generator in noise])
         self._state.put(list(lanes), SimulatorState.from_tensors(tensors))
         self.frames[lanes], self.executed[lanes], self.steps[lanes] = state.frames, state.executed, state.steps
@@ -265,13 +262,20 @@ def _last_tick(executed: npt.NDArray[np.int64]) -> int:
     return int(executed[-1, -1]) if len(executed) else _NOOP
 
 
-def _require_generators(state: DreamState, kind: type[np.random.BitGenerator]) -> None:
-    """InvalidState unless NumPy and torch can take the generators' states; tried out on generators of nobody."""
+def _shapes(state: DreamState) -> dict[str, list[int]]:
+    """Of every part that has one."""
+    arrays = {name: value for name, value in vars(state).items() if isinstance(value, np.ndarray)}
+    return {name: [*value.shape] for name, value in {**arrays, **state.simulator.tensors()}.items()}
+
+
+def _require_generators(state: DreamState, own: np.random.Generator) -> None:
+    """InvalidState unless the lanes' generators can take those numbers, which is tried out on generators of nobody."""
+    if state.random is None:
+        return
     try:
-        for numbers in state.random or ():
-            kind().state = numbers
-        for saved in state.simulator.get("generators", ()):
-            # A copy lies where a generator may read it: torch 2.13 crashes on bytes at an odd address.
-            torch.Generator().set_state(saved.cpu().clone())
-    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError) as fault:
+        if len(state.random) != state.lanes:
+            raise ValueError(f"there are {len(state.random)} for {state.lanes} lanes")
+        for numbers in state.random:
+            type(own.bit_generator)().state = numbers
+    except (ValueError, TypeError, KeyError, OverflowError) as fault:
         raise InvalidState(f"the generators of the state cannot be restored: {fault}") from fault

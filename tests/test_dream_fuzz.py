@@ -254,9 +254,9 @@ def test_memory_stays_flat_over_20000_steps(world: Path) -> None:
     with closing(DreamVectorEnv(64, world, autoreset_mode="SameStep")) as envs:
         envs.reset(seed=0)
         growth(envs, 3_000)
-        sizes = [tensor.shape for tensor in envs.clone_state().simulator.values()]
+        sizes = [tensor.shape for tensor in envs.clone_state().simulator.tensors().values()]
         assert growth(envs, 20_000) < 4 << 20
-        assert [tensor.shape for tensor in envs.clone_state().simulator.values()] == sizes
+        assert [tensor.shape for tensor in envs.clone_state().simulator.tensors().values()] == sizes
 
 
 @pytest.mark.slow

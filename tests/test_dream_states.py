@@ -6,6 +6,7 @@ ALE and Gymnasium promise only that a copy is a fresh environment. Tree search a
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 import neural_env  # noqa: F401  (registers the ids)
 from neural_env.dream_env import DreamEnv
@@ -26,6 +28,7 @@ from neural_env.dream_options import InvalidOption
 from neural_env.dream_state import DreamState, InvalidState
 from neural_env.dream_vector import DreamVectorEnv
 from toy_dream import TOY, actions_of, assert_same, toy_world
+from world_model.lane_state import SimulatorState
 
 LANES = 3
 
@@ -278,23 +281,41 @@ def test_what_is_no_state_is_refused(world: str, tmp_path: Path) -> None:
         with pytest.raises(InvalidState, match="2 lanes; expected 1"):
             env.restore_state(state.select([0, 0]))
         before = env.clone_state().to_bytes()
+        memory, latents = state.simulator.memory, state.simulator.latents_BND
         for changes, named in (
-            ({"simulator": {**state.simulator, "latents": torch.zeros(1, 2, 3)}}, "latents of the state has shape"),
-            ({"simulator": {"latents": torch.zeros(1, 2, 3)}}, "a state holds"),
-            ({"executed": np.array([9])}, "not of this game"),
-            ({"executed": np.array([[0]])}, "do not agree on the number of lanes"),
-            ({"frames": np.zeros((1, 8, 8, 3), np.uint8)}, "not of this game"),
+            ({"simulator": SimulatorState.fresh(memory, latents[:, :-1], [0])}, "latents of the state has shape"),
+            ({"executed": np.array([9])}, "those are no actions of this game"),
+            ({"executed": np.array([[0]])}, r"executed of the state has shape \[1, 1\]; expected \[1\]"),
+            ({"frames": np.zeros((1, 8, 8, 3), np.uint8)}, "frames of the state has shape"),
             ({"random": ({"bit_generator": "PCG64", "state": 3},)}, "generators of the state cannot be restored"),
-            ({"random": None}, "a state holds"),
-            (
-                {"simulator": {**state.simulator, "generators": torch.zeros(1, 5056, dtype=torch.uint8)}},
-                "generators of the state cannot be restored",
-            ),
+            ({"random": ()}, "generators of the state cannot be restored: there are 0 for 1 lanes"),
         ):
-            broken = DreamState(**{**state.__dict__, **changes})  # type: ignore[arg-type]
             with pytest.raises(InvalidState, match=named):
-                env.restore_state(broken)
+                env.restore_state(dataclasses.replace(state, **changes))  # type: ignore[arg-type]
             assert env.clone_state().to_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("latents"),
+        lambda tensors: tensors.pop("frames"),
+        lambda tensors: tensors.pop("about"),
+        lambda tensors: tensors.update(more=torch.zeros(1)),
+        lambda tensors: tensors.update(about=torch.zeros(9, dtype=torch.uint8)),
+        lambda tensors: tensors.update(generators=torch.zeros(1, 7, dtype=torch.uint8)),
+        lambda tensors: tensors.update(generators=torch.zeros(1, 5056, dtype=torch.uint8)),
+    ],
+)
+def test_bytes_that_lack_or_hold_anything_else_are_refused(world: str, change: Callable[[Any], Any]) -> None:
+    """Part by part, from somebody who knows the format."""
+    with closing(DreamEnv(world)) as env:
+        env.reset(seed=0)
+        tensors = load(env.clone_state().to_bytes())
+    assert isinstance(DreamState.from_bytes(save(tensors)), DreamState)
+    change(tensors)
+    with pytest.raises(InvalidState, match="no state of a dream"):
+        DreamState.from_bytes(save(tensors))
 
 
 # ---- beginnings of one's own ---------------------------------------------------------------------------------------

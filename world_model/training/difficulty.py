@@ -79,4 +79,4 @@ def _every(windows: Windows, stride: int) -> npt.NDArray[np.bool_]:
     follows = np.concatenate([np.diff(rows) == 1, [False]])  # the next window begins one step later
     begun = np.concatenate([[True], ~follows[:-1]])
     run_first = np.maximum.accumulate(np.where(begun, rows, 0))
-    return ((rows - run_first) % stride == 0) | ~follows
+    return np.asarray(((rows - run_first) % stride == 0) | ~follows)
