@@ -1,1 +1,1 @@
-"""evaluation: the gap report. Nothing here yet."""
+"""evaluation: how good a world is, and how fast; the gap report is to come. It sees everything, nothing sees it."""

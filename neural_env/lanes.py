@@ -264,8 +264,8 @@ def _last_tick(executed: npt.NDArray[np.int64]) -> int:
 
 def _shapes(state: DreamState) -> dict[str, list[int]]:
     """Of every part that has one."""
-    arrays = {name: value for name, value in vars(state).items() if isinstance(value, np.ndarray)}
-    return {name: [*value.shape] for name, value in {**arrays, **state.simulator.tensors()}.items()}
+    parts: dict[str, Any] = {**vars(state), **state.simulator.tensors()}
+    return {name: [*value.shape] for name, value in parts.items() if hasattr(value, "shape")}
 
 
 def _require_generators(state: DreamState, own: np.random.Generator) -> None:

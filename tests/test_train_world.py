@@ -122,12 +122,11 @@ def test_a_reconstruction_is_pictured_and_measured(
 
 def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp_path: Path) -> None:
     arguments = ["--world", str(trained / "run/world"), "--data", str(trained / "recording")]
-    arguments += ["--fit.batch", "16", "--fit.steps", "5", "--fit.warmup", "1", "--threads", "1", "--out", str(tmp_path)]
+    arguments += ["--fit.batch", "16", "--fit.steps", "5", "--fit.warmup", "1", "--threads", "1"]
+    arguments += ["--out", str(tmp_path)]
     assert run(["world", "finetune-decoder", *arguments]) == 0
     before, after = load_world(trained / "run/world").world, load_world(tmp_path / "world").world
-    changed = {
-        name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])
-    }
+    changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])}
     assert changed
     assert all(name.startswith("tokenizer.decoder.") for name in changed)
 
