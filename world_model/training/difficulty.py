@@ -50,13 +50,13 @@ def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent
 def step_errors(windows: Windows, world: World, changed: float, progress: bool = False) -> npt.NDArray[np.float32]:
     """For every row of the split, how wrong the next latents are in one evaluation; 0 where no window reaches.
 
-    Windows overlap by half: each step is judged with half a window of context, or all that its episode has.
+    Windows overlap by a third: each step is judged with a third of a window as context, or all that its episode has.
     """
     device = world.dynamics.place.device
-    half = max(1, windows.length // 2)
+    context = windows.length // 3
     rows_W = windows.first_rows
     errors_R = np.zeros(len(windows.frames), np.float32)
-    chosen = np.flatnonzero(_every(windows, half))
+    chosen = np.flatnonzero(_every(windows, windows.length - context))
     for first in tqdm(range(0, len(chosen), _BATCH), desc="judging windows", unit="batch", disable=not progress):
         numbers = chosen[first : first + _BATCH]
         batch = windows.take(numbers)
@@ -68,7 +68,7 @@ def step_errors(windows: Windows, world: World, changed: float, progress: bool =
         weights_BTN = change_weights(now_BTND, next_BTND, changed)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
-            known = 0 if start == 0 else half
+            known = 0 if start == 0 else context
             errors_R[row + known : row + windows.length] = errors_T[known:]
     return errors_R
 
