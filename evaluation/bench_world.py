@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from data_gen.games import UnknownGame, games
 from data_gen.spec import GameSpec
 from data_gen.twin import Twin
 from evaluation.report import Row, figure_text
@@ -181,12 +182,19 @@ def _players(simulator: Simulator, context: Context, lanes: Sequence[int]) -> It
     players: dict[str, Turn] = {_MATMUL: _matrix_product(simulator.world.dynamics.place.device)}
     players |= {_world(count): _dreaming(simulator, context, count) for count in lanes}
     with ExitStack() as closing:
-        twin = Twin(spec)
+        twin = Twin(_known(spec))
         closing.callback(twin.close)
         players[_TWIN] = _stepping_twin(twin)
         if spec.emulator == "ale":
             players[_VECTOR] = _stepping_vector(spec, closing)
         yield players
+
+
+def _known(spec: GameSpec) -> GameSpec:
+    """The spec, unless it names an environment to import that nobody here has registered: it came with the world."""
+    if spec.emulator == "gym" and spec not in games():
+        raise UnknownGame(f"{spec.name} is no game that is known here; tell of it: neural_env.register_game(spec)")
+    return spec
 
 
 def _dreaming(simulator: Simulator, context: Context, lanes: int) -> Turn:

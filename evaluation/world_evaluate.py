@@ -20,6 +20,7 @@ import torch
 
 from data_gen.atomic import write_atomically
 from data_gen.recording import Recording
+from data_gen.spec import GameSpec
 from data_gen.twin import Twin
 from evaluation.closed_loop import play
 from evaluation.held_out import HeldOutGame, consecutive_stretches, held_out_games, random_stretches, some
@@ -99,7 +100,8 @@ def evaluate_world(config: WorldEvaluateConfig) -> None:
     game = world.world.config.game
     games = held_out_games(recording, config.split, game, config.sizes.games, config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
-    parts = list(_parts(config, folder, world, games, sight(game.name)))
+    assert recording.manifest.game is not None  # a recording without a game has no held-out games
+    parts = list(_parts(config, folder, world, recording.manifest.game, games, sight(game.name)))
     targets = world_targets(game.name)
     rows = [row.aimed_at(targets) for part in parts for row in part.rows]
     curves = {name: curve for part in parts for name, curve in part.curves.items()}
@@ -114,7 +116,12 @@ def evaluate_world(config: WorldEvaluateConfig) -> None:
 
 
 def _parts(
-    config: WorldEvaluateConfig, folder: Path, world: LoadedWorld, games: list[HeldOutGame], seen: Sight | None
+    config: WorldEvaluateConfig,
+    folder: Path,
+    world: LoadedWorld,
+    recorded_game: GameSpec,
+    games: list[HeldOutGame],
+    seen: Sight | None,
 ) -> Iterator[Part]:
     """One way of measuring after the other."""
     sizes, seed, batch = config.sizes, config.seed, config.batch
@@ -129,7 +136,8 @@ def _parts(
     yield measure_open_loop(simulator, windows, seen, reach, batch, seed)
     if seen is not None:
         starts = random_stretches(games, HELD_STEPS, sizes.starts, seed)
-        twin = Twin(world.world.config.game)
+        # As the user's own recording describes it: a world that came from elsewhere names no emulator of ours to load.
+        twin = Twin(recorded_game)
         yield measure_control(simulator, twin, starts, seen, reach, batch, seed)
         twin.close()
     yield _lanes(config, folder, world, games, seen)

@@ -10,16 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_gen.games import _GAMES
 from evaluation import step_time
 from evaluation.bench_world import BenchWorldConfig, WorldSpeed, measure_speed
 from evaluation.step_time import constant_cost
 from neural_env.command import main as run
 from tiny_world import tiny_bundle, tiny_config
+from toy_game import COUNTING
 from world_model.sampling_changes import SamplingChanges
 from world_model.simulator import Context
 from world_model.size_limits import lane_bytes
 
 _CONTEXT = Context(np.zeros((1, 36, 36, 3), np.uint8), np.zeros((0, 2), np.int64))
+
+
+@pytest.fixture(autouse=True)
+def _known_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy game is known here, as a user's own would be."""
+    monkeypatch.setitem(_GAMES, COUNTING.name, COUNTING)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +111,11 @@ def test_steps_that_grow_slower_are_seen(monkeypatch: pytest.MonkeyPatch, late_s
     (row,) = constant_cost(clock, _CONTEXT, 1000).rows
     assert row.estimate.value == pytest.approx(late_seconds)
     assert row.estimate.low == pytest.approx(late_seconds)
+
+
+def test_an_environment_that_came_with_the_world_is_not_imported(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(_GAMES, COUNTING.name)
+    assert run(["bench", "world", "--world", str(bundle), "--lanes", "1", "--turns", "1", "--seconds", "0.01"]) == 2
+    assert "Counting is no game that is known here" in capsys.readouterr().err
