@@ -98,10 +98,9 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
         ticks that led from each to the next), `state` (a moment from `clone_state`, as the beginning of an episode).
         """
         beginning = Beginning.of(options, self.game, self.dream.options.start)
-        lanes = self._open_lanes()
-        lanes.require(beginning)
+        self._open_lanes().require(beginning)
         super().reset(seed=seed)
-        lanes.generators[0] = self.np_random
+        lanes = self._open_lanes()
         lanes.begin([0], [beginning])
         self._show()
         return lanes.frames[0].copy(), {"start_index": int(lanes.start_index[0])}
@@ -110,7 +109,6 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
         """Dream one step of `action`."""
         lanes = self._running_lanes()
         actions = np.array([checked_action(action, self.game.num_actions)])
-        lanes.generators[0] = self.np_random
         step = lanes.step(actions, lanes.running)
         self._show()
         ends = bool(step.terminated[0]), bool(step.truncated[0])
@@ -158,9 +156,7 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
 
     def restore_state(self, state: DreamState) -> None:
         """Go back to a moment from `clone_state`, of this environment or of another one of the same world."""
-        lanes = self._open_lanes()
-        lanes.generators[0] = self.np_random
-        lanes.restore([0], state)
+        self._open_lanes().restore([0], state)
 
     def branch(
         self, count: int, same_random: bool = True, autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP
@@ -194,6 +190,7 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
             raise ClosedEnvironmentError("this dream is closed; make a new one")
         if self._lanes is None:
             self._lanes = self.dream.lanes([self.np_random])
+        self._lanes.generators[0] = self.np_random  # a reset and the user may have put another in its place
         return self._lanes
 
     def _running_lanes(self) -> DreamLanes:

@@ -94,7 +94,9 @@ class DreamState:
             if about.keys() != {"format", "world", "random"} or about["format"] != _FORMAT:
                 raise ValueError(f"its format is not {_FORMAT}")
             random = None if about["random"] is None else tuple(about["random"])
-            arrays: dict[str, Any] = {name: np.array(tensors.pop(name), kind) for name, kind in _ARRAYS.items()}
+            arrays: dict[str, Any] = {
+                name: tensors.pop(name).numpy().astype(kind, casting="safe") for name, kind in _ARRAYS.items()
+            }
             simulator = SimulatorState.from_tensors(tensors)
             if simulator.tensors().keys() != tensors.keys():
                 raise ValueError(f"it holds {sorted(tensors)}")

@@ -135,9 +135,9 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
     world.outcome.set_shares([0.6, 0.3, 0.1], 0.01)
     beginning, task, batch = DynamicsTask(world, DynamicsTaskConfig()), DynamicsTask(world, config), _batch()
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
-    for step in range(120):
+    for step in range(180):
         optimizer.zero_grad()
-        losses = (task if step >= 80 else beginning).losses(batch, _draws(step, 16))
+        losses = (task if step >= 120 else beginning).losses(batch, _draws(step, 16))
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     latents = torch.from_numpy(batch.frames).float()
