@@ -9,9 +9,9 @@
 Importing registers the ids and loads neither torch nor an emulator.
 """
 
-from data_gen.registration import register_game, register_twins
+from data_gen.registration import register_twins
 from data_gen.spec import GameSpec
-from neural_env.registration import register_dream, register_dreams
+from neural_env.registration import register_dream, register_dreams, register_game
 
 __version__ = "0.1.0"
 __all__ = ["GameSpec", "register_dream", "register_game"]

@@ -8,7 +8,9 @@ from typing import Any
 
 import gymnasium
 
+from data_gen import registration
 from data_gen.games import games
+from data_gen.spec import GameSpec
 from neural_env.dream_options import InvalidOption
 
 _ANY_WORLD = "World"
@@ -31,6 +33,21 @@ def register_dreams() -> None:
             _register(spec.name, {"game": spec.name})
     if dream_id(_ANY_WORLD) not in gymnasium.registry:
         _register(_ANY_WORLD, {})
+
+
+def register_game(spec: GameSpec) -> str:
+    """Make a game of your own known under `Real/<name>-v0`; its dream, once it has a world, is `Dream/<name>-v0`.
+
+    Example:
+        >>> register_game(GameSpec(name="Freeway", emulator="ale", emulator_id="freeway",
+        ...                        action_meanings=("NOOP", "UP", "DOWN")))
+        'Real/Freeway-v0'
+        >>> dream_id("Freeway") in gymnasium.registry
+        True
+    """
+    real_id = registration.register_game(spec)
+    register_dreams()
+    return real_id
 
 
 def register_dream(game: str, world: str | PathLike[str]) -> str:

@@ -23,6 +23,7 @@ from neural_env.dream_options import InvalidOption
 from neural_env.dream_vector import DreamVectorEnv
 from neural_env.games_command import described
 from neural_env.lane_check import COUNTS, deviating_counts, random_world
+from neural_env.registration import register_dreams
 from toy_dream import TOY, assert_same, toy_world
 
 
@@ -43,6 +44,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_game_has_an_id_for_its_dream() -> None:
     """One rule; and what an id carries goes through JSON, as Gymnasium's specs do."""
+    register_dreams()  # of games, too, that another test has made known
     for name in [*(spec.name for spec in games()), "World"]:
         spec = gymnasium.spec(f"Dream/{name}-v0")
         again = gymnasium.envs.registration.EnvSpec.from_json(spec.to_json())
