@@ -52,6 +52,3 @@ class Dream:
         from neural_env.lanes import DreamLanes
 
         return DreamLanes(self.shared, self.options, generators)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Dream:
-        return self

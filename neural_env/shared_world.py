@@ -22,7 +22,7 @@ _Key = tuple[Path, str, str, str]
 
 
 class SharedWorld:
-    """A world on a device, read-only. Its copies are itself, and its pickle is an address that is loaded again."""
+    """A world on a device, read-only. A copy or a pickle holds its address only, and finds this one again."""
 
     def __init__(self, folder: Path, device: str, dtype: str) -> None:
         loaded: LoadedWorld = load_world(folder)
@@ -31,12 +31,6 @@ class SharedWorld:
         self.sampling = loaded.simulator
         self.starts: Starts = loaded.starts
         self.beginnings = [index for index, start in enumerate(loaded.starts) if start.kind == "beginning"]
-
-    def __copy__(self) -> SharedWorld:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SharedWorld:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.folder, self.device, self.dtype, self.digest)
