@@ -48,6 +48,7 @@ class DQNConfig:
     gamma: float = 0.99
     warmup: int = 10_000  # steps before the first update
     target_every: int = 2_000  # steps between copies to the target network
+    first_epsilon: float = 1.0  # a policy to go on from is soon forgotten over random play: 0.1 keeps it
     explore_steps: int = 60_000  # steps over which epsilon falls
     final_epsilon: float = 0.02
 
@@ -105,6 +106,7 @@ def _make_dqn(algo: DQNConfig, envs: VecEnv, policy_kwargs: dict[str, Any], step
         n_steps=algo.returns,
         target_update_interval=algo.target_every,
         exploration_fraction=min(1.0, algo.explore_steps / steps),
+        exploration_initial_eps=algo.first_epsilon,
         exploration_final_eps=algo.final_epsilon,
         policy_kwargs=policy_kwargs,
         seed=seed,

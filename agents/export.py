@@ -10,11 +10,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
 from agents.network import FrameNetworkConfig
-from agents.policy_file import InvalidPolicy, PolicyRecord, load_weights, save_policy
+from agents.policy_file import InvalidPolicy, PolicyRecord, load_weights, read_record, save_policy
 
 # SB3's prefix -> ours (agents.frozen.PolicyHead)
 _PPO_PARTS = {"features_extractor.network.": "features.", "action_net.": "actions."}
 _DQN_PARTS = {"q_net.features_extractor.network.": "features.", "q_net.q_net.0.": "actions."}
+_LOGIT_AS_VALUE = 0.01
 
 
 def _parts(agent: BaseAlgorithm) -> dict[str, str]:
@@ -54,6 +55,9 @@ def export_policy(agent: BaseAlgorithm, path: Path, network: FrameNetworkConfig,
 def start_from(agent: BaseAlgorithm, path: Path) -> None:
     """Put the weights of a policy file into a fresh agent; its value function, if any, starts anew."""
     weights = load_weights(path)
+    if isinstance(agent, DQN) and read_record(path).algorithm != "dqn":
+        # Logits order the actions as values would, but are no values, and wrong ones die out over many target copies.
+        weights |= {name: tensor * _LOGIT_AS_VALUE for name, tensor in weights.items() if name.startswith("actions.")}
     theirs = {ours: sb3 for sb3, ours in _parts(agent).items()}
     state = agent.policy.state_dict()
     for name, tensor in weights.items():

@@ -40,7 +40,8 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
     Observations and actions are the twin's. Rewards are learned, in raw game points; `terminated` is learned too, and
     `truncated` is the time limit. `info` holds `executed` (the action of each tick, after stickiness), `start_index`
     (which of the world's starts the episode began at; -1: none of them), `reward_probabilities` (of the values in
-    `reward_values`) and `termination_probability`.
+    `reward_values`), `termination_probability`, and `surprise`: how unlike real frames the dream has become (above 1,
+    one real frame in a thousand is as much; NaN with `on_drift="ignore"`).
 
     Args:
         world: a world's folder, or `hf:org/name@revision`; None: the one that is shipped for `game`.
@@ -57,6 +58,8 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
         repeat_action_probability: overrides the game's own stickiness.
         max_episode_steps: overrides the game's own time limit; -1: none. `gym.make` keeps an argument of this name for
             itself and wraps the environment, which can only shorten an episode; `gym.make_vec` passes it on.
+        on_drift: "report" says how surprising each frame is; "truncate" also ends an episode after 8 steps in a row
+            whose surprise is above 1; "ignore" does not look, which makes a step a sixth shorter.
         deterministic: "bitwise": what a lane dreams does not depend on how many there are, to the last bit; "fast": it
             may, by rounding. None: bitwise on a CPU, fast elsewhere. On a CPU, both are computed alike.
 
@@ -208,4 +211,5 @@ def _info(step: LaneStep, start_index: int) -> dict[str, Any]:
         "start_index": start_index,
         "reward_probabilities": step.reward_probabilities[0].copy(),
         "termination_probability": float(step.termination_probability[0]),
+        "surprise": float(step.surprise[0]),
     }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float64")
 START_POOLS = ("episode", "anywhere")
+ON_DRIFT = ("report", "truncate", "ignore")
 NO_LIMIT = -1  # as max_episode_steps, here as in gym.make
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _SAMPLING = ("steps", "temperature", "guidance", "context_noise", "reward")  # what Simulator itself is told
@@ -52,6 +53,7 @@ class DreamOptions:
     start: str | int = "episode"  # where episodes begin: "episode", "anywhere", or the index of a start
     repeat_action_probability: float | None = None  # of each tick
     max_episode_steps: int | None = None  # the limit that truncates; -1: none
+    on_drift: str = "report"  # whether surprise is measured at each step, and whether too much of it truncates
     deterministic: str | None = None  # "bitwise" or "fast"; None: bitwise on a CPU, fast elsewhere
 
     def __post_init__(self) -> None:
@@ -76,6 +78,7 @@ class DreamOptions:
                 self.max_episode_steps == NO_LIMIT or _is_none_or(_is_whole, self.max_episode_steps, 1),
                 f"a whole number from 1 on, or {NO_LIMIT} for no limit",
             ),
+            ("on_drift", self.on_drift in ON_DRIFT, _listed(ON_DRIFT)),
             ("deterministic", self.deterministic in (None, "bitwise", "fast"), "'bitwise' or 'fast'"),
             ("deterministic", self.deterministic != "bitwise" or self.device == "cpu", "'fast' on anything but a CPU"),
         ):

@@ -23,6 +23,7 @@ _ARRAYS = {
     "executed": np.int64,
     "steps": np.int64,
     "over": np.bool_,
+    "odd_steps": np.int64,
     "start_index": np.int64,
     "frames": np.uint8,
 }
@@ -45,6 +46,7 @@ class DreamState:
     executed: npt.NDArray[np.int64]  # [B], the last tick's action: what stickiness repeats
     steps: npt.NDArray[np.int64]  # [B], since the episode began
     over: npt.NDArray[np.bool_]  # [B]
+    odd_steps: npt.NDArray[np.int64]  # [B], the steps in a row, up to this one, whose surprise was above 1
     start_index: npt.NDArray[np.int64]  # [B], -1 where the episode did not begin at one of the world's starts
     frames: Frames  # [B, H, W, 3]
 

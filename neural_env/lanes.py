@@ -27,6 +27,7 @@ from world_model.lane_state import SimulatorState
 from world_model.simulator import Context, Simulator
 
 _NOOP = 0
+_ODD, _ODD_STEPS = 1.0, 8  # a dream that surprises by more than that for so many steps in a row has left the data
 OWN_START = -1  # the start index of an episode that began at none of the world's starts
 
 LaneIndices = Sequence[int] | npt.NDArray[np.integer[Any]]
@@ -38,10 +39,11 @@ class LaneStep(NamedTuple):
     frames: Frames  # uint8 [B, H, W, 3]
     rewards: npt.NDArray[np.float64]  # [B], raw game points
     terminated: npt.NDArray[np.bool_]  # [B]
-    truncated: npt.NDArray[np.bool_]  # [B], by the time limit
+    truncated: npt.NDArray[np.bool_]  # [B], by the time limit or by drift
     executed: npt.NDArray[np.int64]  # [B, ticks per step]
     reward_probabilities: npt.NDArray[np.float64]  # [B, values]
     termination_probability: npt.NDArray[np.float64]  # [B]
+    surprise: npt.NDArray[np.float64]  # [B], see `World.surprise`; NaN where nobody asked for it
 
 
 class _Begun(NamedTuple):
@@ -66,6 +68,7 @@ class DreamLanes:
         self.steps = np.zeros(count, np.int64)
         self.executed = np.full(count, _NOOP)  # the last tick's action: what stickiness repeats
         self.start_index = np.full(count, OWN_START)
+        self.odd_steps = np.zeros(count, np.int64)  # in a row
         self.frames: Frames = np.zeros((count, *self.game.frame_size, 3), np.uint8)
         self._state = _blank_state(shared, count)
         self._simulator: Simulator | None = None
@@ -139,12 +142,12 @@ class DreamLanes:
         self.frames[lanes] = frames
         self.executed[lanes] = [start.executed for start in starts]
         self.start_index[lanes] = [start.start_index for start in starts]
-        self.steps[lanes], self.over[lanes], self.begun[lanes] = 0, False, True
+        self.steps[lanes], self.odd_steps[lanes], self.over[lanes], self.begun[lanes] = 0, 0, False, True
 
     def _begin_at(self, lane: int, state: DreamState) -> None:
         """A moment of a former episode as the beginning of a new one, with the lane's own randomness ahead."""
         self._put([lane], state, [torch.Generator().manual_seed(self._seed(lane))])
-        self.steps[lane] = 0
+        self.steps[lane], self.odd_steps[lane] = 0, 0
 
     def _seed(self, lane: int) -> int:
         return int(self.generators[lane].integers(2**63))
@@ -159,12 +162,14 @@ class DreamLanes:
         executed = self._stuck(actions, running)
         begun, self.begun = self.begun, np.zeros_like(self.begun)
         self._state, step = self.simulator.step(self._state, executed)
+        surprise = self._surprise(step.frames, running)
         self.begun = begun
         self.frames[running] = step.frames[running]
         self.executed[running] = executed[running, -1]
         self.steps += running
         terminated = step.terminated & running
-        truncated = running & ~terminated & (self.steps >= self._limit)
+        drifted = (self.odd_steps >= _ODD_STEPS) & (self.options.on_drift == "truncate")
+        truncated = running & ~terminated & (drifted | (self.steps >= self._limit))
         self.over |= terminated | truncated
         return LaneStep(
             self.frames.copy(),
@@ -174,7 +179,15 @@ class DreamLanes:
             executed * running[:, None],
             step.reward_probabilities * running[:, None],
             step.termination_probability * running,
+            surprise,
         )
+
+    def _surprise(self, frames: Frames, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        if self.options.on_drift == "ignore":
+            return np.full(len(running), np.nan)
+        surprise = self.simulator.surprise(self._state, frames) * running
+        self.odd_steps = np.where(running, (self.odd_steps + 1) * (surprise > _ODD), self.odd_steps)
+        return surprise
 
     @property
     def _limit(self) -> float:
@@ -207,6 +220,7 @@ class DreamLanes:
             self.executed[chosen],
             self.steps[chosen],
             self.over[chosen],
+            self.odd_steps[chosen],
             self.start_index[chosen],
             self.frames[chosen],
         )
@@ -248,7 +262,8 @@ class DreamLanes:
         tensors["generators"] = torch.stack([generator.get_state() for generator in noise])
         self._state.put(list(lanes), SimulatorState.from_tensors(tensors))
         self.frames[lanes], self.executed[lanes], self.steps[lanes] = state.frames, state.executed, state.steps
-        self.over[lanes], self.start_index[lanes], self.begun[lanes] = state.over, state.start_index, True
+        self.over[lanes], self.odd_steps[lanes] = state.over, state.odd_steps
+        self.start_index[lanes], self.begun[lanes] = state.start_index, True
 
 
 def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:

@@ -25,7 +25,7 @@ from neural_env.dream_state import DreamState
 from neural_env.dream_vector import DreamVectorEnv
 from neural_env.vector_arguments import seeded_generators
 
-_INFO = ("executed", "start_index", "reward_probabilities", "termination_probability")
+_INFO = ("executed", "start_index", "reward_probabilities", "termination_probability", "surprise")
 
 
 class DreamVecEnv(VecEnv):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Mask = npt.NDArray[np.bool_]
 
-_EACH_STEP = ("executed", "reward_probabilities", "termination_probability")
+_EACH_STEP = ("executed", "reward_probabilities", "termination_probability", "surprise")
 
 
 def masked(infos: Mapping[str, npt.NDArray[Any]], mask: Mask) -> dict[str, Any]:

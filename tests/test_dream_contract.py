@@ -130,7 +130,7 @@ def test_info_tells_what_was_executed_and_what_was_likely(world: Path) -> None:
         begun_at = info["start_index"]
         assert 0 <= begun_at < len(env.starts)
         _, reward, _, _, info = env.step(1)
-        assert info.keys() == {"executed", "start_index", "reward_probabilities", "termination_probability"}
+        assert info.keys() == {"executed", "start_index", "reward_probabilities", "termination_probability", "surprise"}
         assert info["executed"].shape == (TOY.ticks_per_step,)
         assert info["executed"].dtype == np.int64
         assert info["start_index"] == begun_at

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from data_gen.recording import Recording
+from data_gen.windows import Windows
 from neural_env.command import main as run
 from toy_recording import record_toy
 from world_model.action_script import InvalidActions, read_actions
 from world_model.bundle import load_world
+from world_model.pixels import to_frames, to_pixels
 from world_model.simulator import Simulator
 
 _FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
@@ -61,6 +63,20 @@ def test_training_leaves_a_world_that_loads_and_dreams(trained: Path) -> None:
     assert np.abs(frames.astype(int) - real).mean() < 40  # half a minute of training is no more than a beginning
     _, step = simulator.step(state, np.zeros((6, 2), np.int64))
     assert step.frames.shape == frames.shape
+
+
+def test_what_the_recording_never_showed_surprises_more(trained: Path) -> None:
+    world = load_world(trained / "run/world").world
+    real = Windows.open(trained / "recording", "train", 1, seed=3).batch(0, 200).frames[:, 0]
+    noise = np.random.default_rng(0).uniform(-1, 1, (200, world.dynamics.tokens, world.tokenizer.width))
+    of_real = world.tokenizer.encode(to_pixels(torch.from_numpy(real)))
+    with torch.no_grad():
+        surprise = [
+            world.surprise(latents, to_frames(world.tokenizer.decode(latents)))
+            for latents in (of_real, torch.from_numpy(noise).float())
+        ]
+    assert float((surprise[0] > 1).float().mean()) <= 0.03
+    assert float((surprise[1] > 1).float().mean()) >= 0.9
 
 
 def test_training_leaves_what_people_look_at(trained: Path) -> None:
@@ -128,6 +144,7 @@ def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp
     before, after = load_world(trained / "run/world").world, load_world(tmp_path / "world").world
     changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])}
     assert changed
+    changed.remove("strangeness_limit")  # of another decoder, another
     assert all(name.startswith("tokenizer.decoder.") for name in changed)
 
 

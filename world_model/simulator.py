@@ -126,6 +126,14 @@ class Simulator:
         rewards, terminated = self._drawn(state, reward_BV, end_B)
         return state, Step(frames, rewards, terminated, reward_BV.double().cpu().numpy(), end_B.double().cpu().numpy())
 
+    @torch.no_grad()
+    def surprise(self, state: SimulatorState, frames: Frames) -> npt.NDArray[np.float64]:
+        """How unlike real frames those are that the last step gave [B]; see `World.surprise`."""
+        shown = torch.from_numpy(frames).to(state.latents_BND.device)
+        surprise_B = self.world.surprise(state.latents_BND, shown)
+        self._require_finite(state, surprise_B[:, None], "surprise")
+        return surprise_B.double().cpu().numpy()
+
     def _start_alike(self, contexts: Sequence[Context], seeds: Sequence[int]) -> SimulatorState:
         """Lanes whose contexts are of one length."""
         world = self.world

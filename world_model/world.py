@@ -12,6 +12,7 @@ from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.outcome import Outcome, OutcomeConfig
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
+from world_model.surprise import LEAST_LIMIT, limit_of_real, strangeness
 
 TokenizerConfig = ConvTokenizerConfig | PatchTokenizerConfig
 
@@ -38,6 +39,8 @@ class World(nn.Module):
             config.dynamics, self.tokenizer.grid, self.tokenizer.width, game.num_actions, game.ticks_per_step
         )
         self.outcome = Outcome(config.outcome, config.dynamics.width, self.tokenizer.width, self.dynamics.tokens)
+        self.register_buffer("strangeness_limit", torch.ones(1))
+        self.strangeness_limit: Tensor
 
     def next_latents(self, features_XNE: Tensor, base_XND: Tensor) -> Tensor:
         """The next latents in one evaluation and without noise: what follows, if only one thing can."""
@@ -46,6 +49,14 @@ class World(nn.Module):
             features_XNE, base_XND, torch.zeros_like(base_XND), zeros_X, torch.ones_like(zeros_X)
         )
         return predicted.clamp(-1, 1)
+
+    def surprise(self, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
+        """How unlike real frames these are [B]; above 1: one real frame in a thousand is as much."""
+        return strangeness(self.tokenizer, latents_BND, frames_BHWC) / self.strangeness_limit.clamp(min=LEAST_LIMIT)
+
+    def calibrate_surprise(self, frames_BHWC: Tensor) -> None:
+        """Learn from real frames, unseen in training, what is no surprise."""
+        self.strangeness_limit.fill_(limit_of_real(self.tokenizer, frames_BHWC))
 
 
 def make_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> ConvTokenizer | PatchTokenizer:

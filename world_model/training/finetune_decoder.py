@@ -18,6 +18,7 @@ from world_model.hub import resolve_world
 from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_tokenizer
 from world_model.training.processes import joined_processes
+from world_model.training.surprise_limit import set_surprise_limit
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig
 
 
@@ -48,12 +49,14 @@ def finetune_decoder(config: FinetuneDecoderConfig) -> None:
         task = TokenizerTask(tokenizer, TokenizerTaskConfig(config.moving, config.standing_out, decoder_only=True))
         windows = Windows.open(config.data, "train", length=1, seed=config.fit.seed, progress=True)
         about = {"world": loaded.digest, "data": windows.key, "weights": [config.moving, config.standing_out]}
-        judge = judge_tokenizer(Recording.open(config.data), tokenizer)
+        recording = Recording.open(config.data)
+        judge = judge_tokenizer(recording, tokenizer)
         result = fit(
             task, windows, config.fit, config.out / "decoder", held_out=judge, about=about, processes=processes
         )
         result.average.copy_to(task.module)
         if processes.is_first:
+            set_surprise_limit(loaded.world, recording)
             card = Path(resolve_world(config.world), "card.md").read_text()
             note = f"\n## Decoder\n\nTrained on for {result.step:,} steps with the rest of the world as it was.\n"
             save_world(config.out / "world", loaded.world.cpu(), loaded.simulator, loaded.starts, card + note, True)

@@ -35,6 +35,7 @@ from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_dynamics, judge_tokenizer
 from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
+from world_model.training.surprise_limit import set_surprise_limit
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 from world_model.training.world_card import training_card
 from world_model.training.world_report import WorldReport
@@ -174,6 +175,7 @@ class _WorldRun:
         if not self._processes.is_first:
             return
         config = self._config
+        set_surprise_limit(self._world, self._recording)
         split = "test" if self._recording.entries("test") else "validation"
         reach = self._world.config.dynamics.reach
         starts = choose_starts(self._recording, split, config.beginnings, config.middles, reach, seed=0)
