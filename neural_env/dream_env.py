@@ -115,7 +115,7 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
         step = lanes.step(actions, lanes.running)
         self._show()
         ends = bool(step.terminated[0]), bool(step.truncated[0])
-        return step.frames[0].copy(), float(step.rewards[0]), *ends, _info(step, int(lanes.start_index[0]))
+        return step.frames[0].copy(), float(step.rewards[0]), *ends, _info(step)
 
     def render(self) -> Frames | None:
         """The current frame, enlarged; None in human mode, where step and reset draw it."""
@@ -205,10 +205,10 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
         return lanes
 
 
-def _info(step: LaneStep, start_index: int) -> dict[str, Any]:
+def _info(step: LaneStep) -> dict[str, Any]:
     return {
         "executed": step.executed[0].copy(),
-        "start_index": start_index,
+        "start_index": int(step.start_index[0]),
         "reward_probabilities": step.reward_probabilities[0].copy(),
         "termination_probability": float(step.termination_probability[0]),
         "surprise": float(step.surprise[0]),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
@@ -27,8 +28,10 @@ from neural_env.vector_arguments import Seeded, checked_actions, checked_mask, s
 from neural_env.vector_infos import Mask, final_infos, masked, step_infos
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from neural_env.dream_state import DreamState
-    from neural_env.lanes import DreamLanes
+    from neural_env.lanes import DreamLanes, LaneStep
     from world_model.starts import Starts
 
 _MASK = "reset_mask"
@@ -118,20 +121,29 @@ class DreamVectorEnv(VectorEnv[Frames, Actions, npt.NDArray[Any]]):
     def step(self, actions: Any) -> tuple[Frames, Numbers, Mask, Mask, dict[str, Any]]:
         """Dream one step in every lane."""
         lanes = self._begun_lanes()
+        running = lanes.running
+        step, begins = self.advance(actions)
+        ends = running & begins
+        infos = step_infos(step, running & ~ends) | final_infos(step, ends)
+        if begins.any():
+            infos |= masked({"start_index": lanes.start_index}, running | begins)
+        return self.frames, step.rewards, step.terminated, step.truncated, infos
+
+    def advance(self, actions: Any) -> tuple[LaneStep, Mask]:
+        """`step` for whoever stays on the device: what the lanes gave, and which of them have begun anew since.
+
+        The current frames are in `frames_BHWC`.
+        """
+        lanes = self._begun_lanes()
         waiting = lanes.over.copy()
         if waiting.any() and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
             raise ResetNeeded(f"the episodes of lanes {_listed(waiting)} are over; reset them with {_MASK}")
-        running = ~waiting
-        step = lanes.step(checked_actions(actions, running, self.game.num_actions), running)
-        ends = lanes.over & (self.autoreset_mode is AutoresetMode.SAME_STEP)
-        infos = step_infos(step, lanes.start_index, running & ~ends) | final_infos(step, lanes.start_index, ends)
-        frames, begins = step.frames, waiting | ends
+        step = lanes.step(checked_actions(actions, ~waiting, self.game.num_actions), ~waiting)
+        begins = waiting | (lanes.over & (self.autoreset_mode is AutoresetMode.SAME_STEP))
         if begins.any():
             usual = Beginning(start=self.dream.options.start)
             lanes.begin(np.flatnonzero(begins).tolist(), [usual] * int(begins.sum()))
-            frames = lanes.frames.copy()
-            infos |= masked({"start_index": lanes.start_index}, running | begins)
-        return frames, step.rewards, step.terminated, step.truncated, infos
+        return step, begins
 
     def render(self) -> tuple[Frames, ...] | None:
         """The current frames, enlarged."""
@@ -201,6 +213,11 @@ class DreamVectorEnv(VectorEnv[Frames, Actions, npt.NDArray[Any]]):
         """The current frame of every lane; yours to keep."""
         return self._begun_lanes().frames.copy()
 
+    @property
+    def frames_BHWC(self) -> Tensor:
+        """The same on the world's device; not to be written to."""
+        return self._begun_lanes().frames_BHWC
+
     # ---- parts -----------------------------------------------------------------------------------------------------
 
     def _open_lanes(self) -> DreamLanes:
@@ -236,6 +253,16 @@ class DreamVectorEnv(VectorEnv[Frames, Actions, npt.NDArray[Any]]):
         if state is not None and getattr(state, "lanes", 1) == self.num_envs:
             return [Beginning(state=state.select([lane])) for lane in range(self.num_envs)]
         return [beginning] * self.num_envs
+
+
+def dream_again(env: str, num_envs: int, options: dict[str, Any]) -> DreamVectorEnv:
+    """Lanes of an id that begin anew in the very step in which their episode is over, as trainers want them."""
+    entry = gymnasium.spec(env).vector_entry_point
+    if entry != f"{DreamVectorEnv.__module__}:{DreamVectorEnv.__name__}":
+        raise InvalidOption(f"{env} is no dream; for other ids there is gymnasium.make_vec, or SB3's make_vec_env")
+    envs = gymnasium.make_vec(env, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    assert isinstance(envs, DreamVectorEnv)
+    return envs
 
 
 def _mode(mode: Any) -> AutoresetMode:

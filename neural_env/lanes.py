@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from data_gen.policy import Actions, Frames
 from neural_env.beginning import Beginning
@@ -36,14 +37,21 @@ LaneIndices = Sequence[int] | npt.NDArray[np.integer[Any]]
 class LaneStep(NamedTuple):
     """What one step gave. Rows of lanes that did not run hold their last frame and zeros."""
 
-    frames: Frames  # uint8 [B, H, W, 3]
+    frames_BHWC: Tensor  # uint8, on the world's device
     rewards: npt.NDArray[np.float64]  # [B], raw game points
     terminated: npt.NDArray[np.bool_]  # [B]
     truncated: npt.NDArray[np.bool_]  # [B], by the time limit or by drift
+    start_index: npt.NDArray[np.int64]  # [B], of the world's starts
     executed: npt.NDArray[np.int64]  # [B, ticks per step]
     reward_probabilities: npt.NDArray[np.float64]  # [B, values]
     termination_probability: npt.NDArray[np.float64]  # [B]
     surprise: npt.NDArray[np.float64]  # [B], see `World.surprise`; NaN where nobody asked for it
+
+    @property
+    def frames(self) -> Frames:
+        """The frames where NumPy can see them."""
+        frames: Frames = self.frames_BHWC.cpu().numpy()
+        return frames
 
 
 class _Begun(NamedTuple):
@@ -69,8 +77,9 @@ class DreamLanes:
         self.executed = np.full(count, _NOOP)  # the last tick's action: what stickiness repeats
         self.start_index = np.full(count, OWN_START)
         self.odd_steps = np.zeros(count, np.int64)  # in a row
-        self.frames: Frames = np.zeros((count, *self.game.frame_size, 3), np.uint8)
         self._state = _blank_state(shared, count)
+        device = self._state.latents_BND.device
+        self.frames_BHWC = torch.zeros(count, *self.game.frame_size, 3, dtype=torch.uint8, device=device)
         self._simulator: Simulator | None = None
         self.require(Beginning(start=options.start))
 
@@ -78,6 +87,12 @@ class DreamLanes:
     def running(self) -> npt.NDArray[np.bool_]:
         """Which lanes have an episode that goes on."""
         return self.begun & ~self.over
+
+    @property
+    def frames(self) -> Frames:
+        """The current frames where NumPy can see them; not to be written to."""
+        frames: Frames = self.frames_BHWC.cpu().numpy()
+        return frames
 
     @property
     def simulator(self) -> Simulator:
@@ -139,7 +154,7 @@ class DreamLanes:
         """Let lanes dream on after real frames."""
         state, frames = self.simulator.start([start.context for start in starts], [self._seed(lane) for lane in lanes])
         self._state.put(lanes, state)
-        self.frames[lanes] = frames
+        self._show(lanes, frames)
         self.executed[lanes] = [start.executed for start in starts]
         self.start_index[lanes] = [start.start_index for start in starts]
         self.steps[lanes], self.odd_steps[lanes], self.over[lanes], self.begun[lanes] = 0, 0, False, True
@@ -161,31 +176,33 @@ class DreamLanes:
         """
         executed = self._stuck(actions, running)
         begun, self.begun = self.begun, np.zeros_like(self.begun)
-        self._state, step = self.simulator.step(self._state, executed)
-        surprise = self._surprise(step.frames, running)
+        self._state, step = self.simulator.advance(self._state, executed)
+        surprise = self._surprise(step.frames_BHWC, running)
         self.begun = begun
-        self.frames[running] = step.frames[running]
+        runs_B = torch.from_numpy(running).to(step.frames_BHWC.device)
+        self.frames_BHWC = torch.where(runs_B[:, None, None, None], step.frames_BHWC, self.frames_BHWC)
         self.executed[running] = executed[running, -1]
         self.steps += running
-        terminated = step.terminated & running
+        terminated = step.terminated_B.cpu().numpy() & running
         drifted = (self.odd_steps >= _ODD_STEPS) & (self.options.on_drift == "truncate")
         truncated = running & ~terminated & (drifted | (self.steps >= self._limit))
         self.over |= terminated | truncated
         return LaneStep(
-            self.frames.copy(),
-            np.where(running, step.rewards, 0.0),
+            self.frames_BHWC.clone(),
+            np.where(running, step.rewards_B.cpu().numpy(), 0.0),
             terminated,
             truncated,
+            self.start_index.copy(),
             executed * running[:, None],
-            step.reward_probabilities * running[:, None],
-            step.termination_probability * running,
+            step.reward_probabilities_BV.cpu().numpy() * running[:, None],
+            step.termination_probability_B.cpu().numpy() * running,
             surprise,
         )
 
-    def _surprise(self, frames: Frames, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    def _surprise(self, frames_BHWC: Tensor, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         if self.options.on_drift == "ignore":
             return np.full(len(running), np.nan)
-        surprise = self.simulator.surprise(self._state, frames) * running
+        surprise: npt.NDArray[np.float64] = self.simulator.surprise(self._state, frames_BHWC).cpu().numpy() * running
         self.odd_steps = np.where(running, (self.odd_steps + 1) * (surprise > _ODD), self.odd_steps)
         return surprise
 
@@ -261,9 +278,15 @@ class DreamLanes:
         }
         tensors["generators"] = torch.stack([generator.get_state() for generator in noise])
         self._state.put(list(lanes), SimulatorState.from_tensors(tensors))
-        self.frames[lanes], self.executed[lanes], self.steps[lanes] = state.frames, state.executed, state.steps
+        self._show(lanes, state.frames)
+        self.executed[lanes], self.steps[lanes] = state.executed, state.steps
         self.over[lanes], self.odd_steps[lanes] = state.over, state.odd_steps
         self.start_index[lanes], self.begun[lanes] = state.start_index, True
+
+    def _show(self, lanes: LaneIndices, frames: Frames) -> None:
+        # Never in place: whoever has been handed the frames of a step may keep them.
+        chosen = torch.tensor(list(lanes), device=self.frames_BHWC.device)
+        self.frames_BHWC = self.frames_BHWC.index_copy(0, chosen, torch.from_numpy(frames).to(self.frames_BHWC.device))
 
 
 def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:

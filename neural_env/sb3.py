@@ -11,18 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
 from data_gen.picture import enlarge
 from data_gen.policy import Frames
 from neural_env.beginning import Beginning
-from neural_env.dream_options import InvalidOption
 from neural_env.dream_state import DreamState
-from neural_env.dream_vector import DreamVectorEnv
+from neural_env.dream_vector import DreamVectorEnv, dream_again
 from neural_env.vector_arguments import seeded_generators
 
 _INFO = ("executed", "start_index", "reward_probabilities", "termination_probability", "surprise")
@@ -41,10 +38,7 @@ class DreamVecEnv(VecEnv):
     """
 
     def __init__(self, env: str, num_envs: int = 1, **options: Any) -> None:
-        envs = gymnasium.make_vec(env, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **options)
-        if not isinstance(envs, DreamVectorEnv):
-            raise InvalidOption(f"{env} is no dream; for other ids there is SB3's own make_vec_env")
-        self.envs = envs
+        self.envs = envs = dream_again(env, num_envs, options)
         self.lanes = [Lane(envs, lane) for lane in range(num_envs)]
         self._actions: Any = None
         super().__init__(num_envs, envs.single_observation_space, envs.single_action_space)

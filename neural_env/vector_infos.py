@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Mask = npt.NDArray[np.bool_]
 
-_EACH_STEP = ("executed", "reward_probabilities", "termination_probability", "surprise")
+_EACH_STEP = ("start_index", "executed", "reward_probabilities", "termination_probability", "surprise")
 
 
 def masked(infos: Mapping[str, npt.NDArray[Any]], mask: Mask) -> dict[str, Any]:
@@ -32,17 +32,17 @@ def masked(infos: Mapping[str, npt.NDArray[Any]], mask: Mask) -> dict[str, Any]:
     return told
 
 
-def step_infos(step: LaneStep, start_index: npt.NDArray[np.int64], mask: Mask) -> dict[str, Any]:
+def step_infos(step: LaneStep, mask: Mask) -> dict[str, Any]:
     """What a step tells."""
-    return masked({name: getattr(step, name) for name in _EACH_STEP} | {"start_index": start_index}, mask)
+    return masked({name: getattr(step, name) for name in _EACH_STEP}, mask)
 
 
-def final_infos(step: LaneStep, start_index: npt.NDArray[np.int64], ends: Mask) -> dict[str, Any]:
+def final_infos(step: LaneStep, ends: Mask) -> dict[str, Any]:
     """The last frame and info of episodes that are followed by new ones in the same step."""
     if not ends.any():
         return {}
     last = np.full(len(ends), None, dtype=object)
     for lane in np.flatnonzero(ends):
         last[lane] = step.frames[lane].copy()
-    infos = {"final_obs": last, "final_info": step_infos(step, start_index, ends)}
+    infos = {"final_obs": last, "final_info": step_infos(step, ends)}
     return infos | {f"_{name}": ends.copy() for name in infos}

@@ -68,6 +68,16 @@ class Step(NamedTuple):
     termination_probability: npt.NDArray[np.float64]  # [B]
 
 
+class StepTensors(NamedTuple):
+    """The same on the device of the world, where nothing has left it yet."""
+
+    frames_BHWC: Tensor  # uint8
+    rewards_B: Tensor  # float64
+    terminated_B: Tensor
+    reward_probabilities_BV: Tensor
+    termination_probability_B: Tensor
+
+
 class LaneSimulator(Protocol):
     """`Simulator`'s two verbs, for whoever stands on them."""
 
@@ -86,7 +96,7 @@ class Simulator:
     def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
         self.world = world.eval()
         self.config = config or SimulatorConfig()
-        self._values = np.array(world.config.outcome.rewards, np.float64)
+        self._values_V = world.outcome.values.new_tensor(world.config.outcome.rewards, dtype=torch.float64)
 
     @torch.no_grad()
     def start(self, contexts: Sequence[Context], seeds: Sequence[int]) -> tuple[SimulatorState, Frames]:
@@ -103,11 +113,17 @@ class Simulator:
         ]
         order = np.argsort([lane for alike in by_length for lane in alike])
         state = SimulatorState.concatenated(parts).select(order.tolist())
-        return state, self._decoded(state)
+        return state, self._decoded(state).cpu().numpy()
 
     @torch.no_grad()
     def step(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, Step]:
         """See `LaneSimulator`."""
+        state, tensors = self.advance(state, executed_BK)
+        return state, Step(*(tensor.cpu().numpy() for tensor in tensors))
+
+    @torch.no_grad()
+    def advance(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, StepTensors]:
+        """`step` for whoever stays on the device."""
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = self._take_in(state, executed)
         noise_BND = state.normal() * self.config.temperature if self.config.temperature else torch.zeros_like(base_BND)
@@ -121,18 +137,17 @@ class Simulator:
         reward_BV, end_B = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
         self._require_finite(state, torch.cat([reward_BV, end_B[:, None]], dim=1), "reward and end")
         state.latents_BND = next_BND
-        frames = self._decoded(state)
+        frames_BHWC = self._decoded(state)
         state.memory.taken_B += 1
-        rewards, terminated = self._drawn(state, reward_BV, end_B)
-        return state, Step(frames, rewards, terminated, reward_BV.double().cpu().numpy(), end_B.double().cpu().numpy())
+        rewards_B, terminated_B = self._drawn(state, reward_BV, end_B)
+        return state, StepTensors(frames_BHWC, rewards_B, terminated_B, reward_BV.double(), end_B.double())
 
     @torch.no_grad()
-    def surprise(self, state: SimulatorState, frames: Frames) -> npt.NDArray[np.float64]:
+    def surprise(self, state: SimulatorState, frames_BHWC: Tensor) -> Tensor:
         """How unlike real frames those are that the last step gave [B]; see `World.surprise`."""
-        shown = torch.from_numpy(frames).to(state.latents_BND.device)
-        surprise_B = self.world.surprise(state.latents_BND, shown)
+        surprise_B = self.world.surprise(state.latents_BND, frames_BHWC)
         self._require_finite(state, surprise_B[:, None], "surprise")
-        return surprise_B.double().cpu().numpy()
+        return surprise_B.double()
 
     def _start_alike(self, contexts: Sequence[Context], seeds: Sequence[int]) -> SimulatorState:
         """Lanes whose contexts are of one length."""
@@ -173,21 +188,19 @@ class Simulator:
         moved = dynamics.take_in(state.memory, base_BND, level_B, executed_BK)
         return base_BND, unmoved + self.config.guidance * (moved - unmoved)
 
-    def _drawn(
-        self, state: SimulatorState, reward_BV: Tensor, end_B: Tensor
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_B: Tensor) -> tuple[Tensor, Tensor]:
         draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
         if self.config.reward == "mode":
             which_B, ended_B = reward_BV.argmax(-1), end_B > 0.5
         else:
             which_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1).clamp(max=reward_BV.shape[1] - 1)
             ended_B = draws_B2[:, 1] < end_B
-        return self._values[which_B.cpu().numpy()], ended_B.cpu().numpy()
+        return self._values_V[which_B], ended_B
 
-    def _decoded(self, state: SimulatorState) -> Frames:
+    def _decoded(self, state: SimulatorState) -> Tensor:
         pixels_BCHW = self.world.tokenizer.decode(state.latents_BND)
         self._require_finite(state, pixels_BCHW, "pixels")
-        return np.ascontiguousarray(to_frames(pixels_BCHW).cpu().numpy())
+        return to_frames(pixels_BCHW).contiguous()
 
     def _require_finite(self, state: SimulatorState, values: Tensor, what: str) -> None:
         # A sum is finite only if all of it is, unless it overflows, which is as bad; it costs one pass over the values.
