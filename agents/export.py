@@ -15,7 +15,8 @@ from agents.policy_file import InvalidPolicy, PolicyRecord, load_weights, read_r
 # SB3's prefix -> ours (agents.frozen.PolicyHead)
 _PPO_PARTS = {"features_extractor.network.": "features.", "action_net.": "actions."}
 _DQN_PARTS = {"q_net.features_extractor.network.": "features.", "q_net.q_net.0.": "actions."}
-_LOGIT_AS_VALUE = 0.01
+_LOGIT_AS_VALUE = 0.02
+_UNTRIED = -1.0  # below what the policy earns, lest what it does not do looks better once what it does is judged
 
 
 def _parts(agent: BaseAlgorithm) -> dict[str, str]:
@@ -58,6 +59,7 @@ def start_from(agent: BaseAlgorithm, path: Path) -> None:
     if isinstance(agent, DQN) and read_record(path).algorithm != "dqn":
         # Logits order the actions as values would, but are no values, and wrong ones die out over many target copies.
         weights |= {name: tensor * _LOGIT_AS_VALUE for name, tensor in weights.items() if name.startswith("actions.")}
+        weights["actions.bias"] = weights["actions.bias"] + _UNTRIED
     theirs = {ours: sb3 for sb3, ours in _parts(agent).items()}
     state = agent.policy.state_dict()
     for name, tensor in weights.items():

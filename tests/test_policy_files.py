@@ -154,8 +154,8 @@ def test_an_agent_goes_on_from_a_policy_file(ppo: PPO, saved: Path, toy_id: str)
     assert np.array_equal(fresh.predict(stacks, deterministic=True)[0], ppo.predict(stacks, deterministic=True)[0])
 
 
-def test_values_learned_on_from_a_policy_begin_near_zero_and_in_its_order(ppo: PPO, saved: Path, toy_id: str) -> None:
-    """Logits taken for values would be too large by far, and unlearning that takes longer than learning did."""
+def test_values_learned_on_from_a_policy_begin_low_and_in_its_order(ppo: PPO, saved: Path, toy_id: str) -> None:
+    """Logits taken for values would be too large by far, and what was never tried must not look best."""
     fresh = _agent(DQN, toy_id)
     start_from(fresh, saved)
     stacks = np.random.default_rng(0).integers(0, 256, (64, 4, 84, 84), np.uint8)
@@ -163,7 +163,7 @@ def test_values_learned_on_from_a_policy_begin_near_zero_and_in_its_order(ppo: P
     logits = load_policy(saved).scores(stacks).astype(float)
     with torch.no_grad():
         values = fresh.q_net(torch.from_numpy(stacks)).numpy()
-    assert np.allclose(values, logits / 100, atol=1e-4)
+    assert np.allclose(values, logits / 50 - 1, atol=1e-4)
 
 
 # ---- damage and malice ---------------------------------------------------------------------------------------------
