@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import imageio.v3 as iio
@@ -62,29 +63,62 @@ def captioned(episode: Episode, meanings: tuple[str, ...], first: int, stop: int
             action = int(episode.actions[t - 1])
             lines[0] += f"  {meanings[action] if action < len(meanings) else action}"
             lines.append(f"reward {episode.rewards[t - 1]:+g}  sum {totals[t]:+g}")
-        yield _with_caption(enlarge(episode.frames[t]), lines)
+        yield with_caption(enlarge(episode.frames[t]), lines)
 
 
 def write_video(path: Path, pictures: Iterator[Frames] | tqdm[Frames], fps: int) -> None:
     """Write pictures [H, W, 3] as .mp4 (H.264) or .gif, whole or not at all."""
-    if path.suffix not in (".mp4", ".gif"):
-        raise ValueError(f"{path} must end in .mp4 or .gif")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished{path.suffix}")
+    video = VideoFile(path, fps)
     try:
-        if path.suffix == ".gif":
-            iio.imwrite(unfinished, list(pictures), duration=1000 / fps, loop=0)
-        else:
-            with iio.imopen(unfinished, "w", plugin="pyav") as video:
-                video.init_video_stream("libx264", fps=fps)
-                for picture in pictures:
-                    video.write_frame(picture)
-        unfinished.replace(path)
+        for picture in pictures:
+            video.write(picture)
+        video.finish()
     finally:
-        unfinished.unlink(missing_ok=True)
+        video.discard()
 
 
-def _with_caption(picture: Frames, lines: list[str]) -> Frames:
+class VideoFile:
+    """A video that is written picture by picture; it bears its name once it is finished, and not before."""
+
+    def __init__(self, path: Path, fps: int) -> None:
+        if path.suffix not in (".mp4", ".gif"):
+            raise ValueError(f"{path} must end in .mp4 or .gif")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._fps = path, fps
+        self._unfinished = path.with_name(f".{path.name}.unfinished{path.suffix}")
+        self._pictures: list[Frames] = []  # of a GIF, whose frames share what they have in common
+        self._video: Any = None
+        if path.suffix == ".mp4":
+            self._video = iio.imopen(self._unfinished, "w", plugin="pyav")
+            self._video.init_video_stream("libx264", fps=fps)
+
+    def write(self, picture: Frames) -> None:
+        """Add a picture [H, W, 3], for H.264 with even sides."""
+        if self._video is None:
+            self._pictures.append(picture)
+        else:
+            self._video.write_frame(picture)
+
+    def finish(self) -> None:
+        """Give the video its name."""
+        if self._video is None:
+            iio.imwrite(self._unfinished, self._pictures, duration=1000 / self._fps, loop=0)
+        else:
+            self._close()
+        self._unfinished.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave nothing behind of a video that was not finished."""
+        self._close()
+        self._unfinished.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._video is not None:
+            self._video.close()
+
+
+def with_caption(picture: Frames, lines: list[str]) -> Frames:
+    """A picture with up to two lines below it, and with even sides."""
     height, width = picture.shape[:2]
     # H.264 wants even sides.
     canvas = np.zeros((height + height % 2 + _CAPTION_HEIGHT, width + width % 2, 3), np.uint8)

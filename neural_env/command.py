@@ -41,6 +41,7 @@ class Stage:
 
 STAGES: dict[str, Stage] = {
     "games": Stage("neural_env.games_command:list_games", "list the games and how each is seen"),
+    "play": Stage("agents.play_command:play", "play a dream, its real game or both: in a window, on a page, or filmed"),
     "record": Stage(
         "agents.record_command:record_game",
         "play a game with policies of your choice and keep every frame",
@@ -84,6 +85,14 @@ STAGES: dict[str, Stage] = {
     "world evaluate": Stage(
         "evaluation.world_evaluate:evaluate_world",
         "measure a world on games it has not learned from: pictures, rewards, control, long dreams",
+    ),
+    "gap": Stage(
+        "evaluation.gap_report.command:gap_command",
+        "how far a dream is from its game: the same policies in both, with intervals, floors and nulls",
+        "what was played is kept, and the same command goes on",
+    ),
+    "gap compare": Stage(
+        "evaluation.gap_report.compare:compare_command", "gap reports side by side: what got better or worse"
     ),
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"

@@ -21,7 +21,8 @@ _AT_ONCE = 256  # frames
 def strangeness(tokenizer: Tokenizer, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
     """By how much the worst token of each frame is moved, squared [B]; the frames are those of the latents."""
     again_BND = tokenizer.encode(to_pixels(frames_BHWC))
-    return (again_BND - latents_BND).square().mean(-1).amax(-1)
+    moved_B: Tensor = (again_BND - latents_BND).square().mean(-1).amax(-1)
+    return moved_B
 
 
 @torch.no_grad()
