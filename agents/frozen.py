@@ -97,4 +97,6 @@ class FrozenPolicy:
         return np.asarray(powers_BA / powers_BA.sum(axis=1, keepdims=True))
 
     def _generator(self, lane: int) -> np.random.Generator:
-        return self._generators.setdefault(lane, np.random.default_rng(lane))
+        if lane not in self._generators:  # making one for nothing costs a tenth of the network
+            self._generators[lane] = np.random.default_rng(lane)
+        return self._generators[lane]

@@ -6,6 +6,8 @@ twin's own is absent nothing is known and the start does not count; where only t
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from world_model.metrics.intervals import Floats, Verdict
@@ -36,3 +38,17 @@ def same_place(y_B: Floats, real_y_B: Floats, radius: float = MOVES) -> Verdict:
         0.5
     """
     return within(y_B[:, None], real_y_B[:, None], radius)
+
+
+def macro_f1(confusion_AA: Floats) -> float:
+    """The mean over classes of their F1, from how often [true, read] came; classes that never came are left out.
+
+    The mean over classes, because idle steps are most of what there is and would rule any other.
+
+    Example:
+        >>> macro_f1(np.array([[8.0, 0.0], [1.0, 1.0]])) == (16 / 17 + 2 / 3) / 2
+        True
+    """
+    came_A = confusion_AA.sum(axis=1)
+    hits_A = 2 * np.diag(confusion_AA) / np.maximum(came_A + confusion_AA.sum(axis=0), 1)
+    return float(hits_A[came_A > 0].mean()) if came_A.any() else math.nan
