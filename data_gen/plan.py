@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class RecordingPlan:
     epsilons: tuple[float, ...]  # probability of a random action; blocks take turns
     steps: int  # at least so many in train and validation together
     test_episodes: int
-    validation: float  # share of the blocks outside the test split
+    validation: float  # share of the episodes outside the test split
     seed: int
     lanes: int = 8  # episodes that run side by side with one policy: one batch for its network
     max_episode_steps: int | None = None  # cut episodes short; None: the game's own limit
@@ -83,9 +84,11 @@ class RecordingPlan:
         return plain
 
     def training_episode(self, index: int) -> EpisodePlan:
-        """Episode `index` of train and validation, which are numbered together."""
-        block = index // self.lanes
-        is_validation = self._draw("split", block) < self.validation
+        """Episode `index` of train and validation, which are numbered together.
+
+        Validation takes its share evenly, so that also a small recording has some, of changing policies.
+        """
+        is_validation = floor((index + 1) * self.validation) > floor(index * self.validation)
         return self._episode("validation" if is_validation else "train", "play", index, list(self.policies))
 
     def test_episode(self, index: int) -> EpisodePlan:
@@ -98,9 +101,6 @@ class RecordingPlan:
         # Each policy meets each epsilon before any pair comes again.
         epsilon = self.epsilons[block // len(policies) % len(self.epsilons)]
         return EpisodePlan(split, index, policies[block % len(policies)], epsilon, reset_seed, policy_seed)
-
-    def _draw(self, stream: str, index: int) -> float:
-        return float(self._generator(stream, index).random())
 
     def _generator(self, stream: str, index: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *stream.encode(), index])

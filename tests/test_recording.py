@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 import pytest
 
-from data_gen.plan import InvalidPlan
+from data_gen.plan import InvalidPlan, RecordingPlan
 from data_gen.recorder import RecordingStopped
 from data_gen.recording import InvalidRecording, Manifest, Recording
 from data_gen.twin import Twin
 from data_gen.verify import VerifyConfig, find_faults, first_difference, verify
-from toy_game import action_of, counter_of
+from toy_game import COUNTING, action_of, counter_of
 from toy_recording import record_toy, toy_plan, tree
 
 
@@ -242,3 +242,15 @@ def test_an_unfinished_recording_says_how_to_finish_it(root: Path) -> None:
 def test_a_manifest_round_trips(recorded: Path) -> None:
     content = (recorded / "manifest.json").read_bytes()
     assert Manifest.from_json(content).to_json() == content
+
+
+def test_a_small_recording_has_its_share_of_validation_too() -> None:
+    """And not of one policy alone."""
+    plan = RecordingPlan(
+        game=COUNTING, policies={"a": "", "b": "", "c": ""}, held_out={}, epsilons=(0.0,), steps=1000, test_episodes=0,
+        validation=0.05, seed=0, lanes=8, max_episode_steps=None,
+    )  # fmt: skip
+    episodes = [plan.training_episode(index) for index in range(120)]
+    chosen = [episode for episode in episodes if episode.split == "validation"]
+    assert len(chosen) == 6
+    assert {episode.policy for episode in chosen} == {"a", "b", "c"}

@@ -17,11 +17,6 @@ _POLICIES = zoo("Pong")
 _EYES = zoo("Pong", role="eye")
 
 
-# The zoo is unfinished: its DQN agents are still to be trained, and its best PPO agent goes on learning.
-_unfinished = pytest.mark.xfail(strict=True, reason="the Pong zoo is unfinished")
-
-
-@_unfinished
 def test_there_are_15_policies() -> None:
     assert len(_POLICIES) == 15
 
@@ -44,7 +39,6 @@ def test_each_loads_and_is_the_one_that_was_scored(policy) -> None:  # type: ign
     assert low <= policy.score["mean_return"] <= high
 
 
-@_unfinished
 def test_the_range_of_skill_has_no_hole_over_a_quarter() -> None:
     normalised = sorted(policy.normalised for policy in _POLICIES.values())
     assert normalised[-1] == 1.0
@@ -53,7 +47,7 @@ def test_the_range_of_skill_has_no_hole_over_a_quarter() -> None:
     assert np.diff(inside).max() <= 0.25
 
 
-@_unfinished
+@pytest.mark.xfail(strict=True, reason="the best is at +14.6 (+13.8 to +15.4, 100 episodes), and goes on learning")
 def test_the_best_wins_by_15_points() -> None:
     assert max(policy.score["mean_return"] for policy in _POLICIES.values()) >= 15
 
@@ -68,7 +62,6 @@ def test_held_out_policies_are_strangers_of_middling_skill() -> None:
     assert not seeds & {record.training["seed"] for record in others if record.kind == "network"}
 
 
-@_unfinished
 def test_two_of_the_held_out_are_dqn() -> None:
     algorithms = [read_record(policy.path).algorithm for policy in _POLICIES.values() if policy.held_out]
     assert sorted(algorithms) == ["dqn", "dqn", "ppo", "ppo"]
@@ -100,7 +93,6 @@ def test_an_unknown_policy_is_refused_with_those_there_are() -> None:
         resolve("zoo/nobody", "Boxing")
 
 
-@_unfinished
 @pytest.mark.slow
 def test_the_best_policy_keeps_its_word_over_100_fresh_episodes() -> None:
     best = max(_POLICIES.values(), key=lambda policy: policy.score["mean_return"])

@@ -29,7 +29,7 @@ def strangeness(tokenizer: Tokenizer, latents_BND: Tensor, frames_BHWC: Tensor) 
 def limit_of_real(tokenizer: Tokenizer, frames_BHWC: Tensor) -> float:
     """The strangeness that one real frame in a thousand exceeds."""
     found = []
-    for some_XHWC in frames_BHWC.split(_AT_ONCE):
+    for some_XHWC in torch.split(frames_BHWC, _AT_ONCE):
         latents_XND = tokenizer.encode(to_pixels(some_XHWC))
         found.append(strangeness(tokenizer, latents_XND, to_frames(tokenizer.decode(latents_XND))))
     return max(float(torch.cat(found).quantile(_RARE)), LEAST_LIMIT)
