@@ -35,7 +35,6 @@ from evaluation.gap_report.sides import DreamSide, RealSide, ShuffledSide
 from evaluation.gap_report.verdict import RULES, verdicts
 from neural_env.command import main as run
 from toy_dream import toy_world
-from toy_game import COUNTING
 from toy_gap import FOLLOWERS, TINY, Follower, faulty_id
 from world_model.metrics.intervals import Estimate
 from world_model.metrics.lanes import Limits
@@ -190,7 +189,7 @@ def test_the_command_measures_a_users_game_with_a_folder_of_policies(
     save_policy(tmp_path / "zoo/random", PolicyRecord("random", 3))
     monkeypatch.setitem(PROFILES, "smoke", replace(_SMALL, name="smoke"))
     flags = ["--dream", REAL, "--zoo", str(tmp_path / "zoo"), "--out", str(tmp_path / "out"), "--workers", "1"]
-    assert run(["gap", "Counting", *flags, "--tracks", "A,B,C,D,E,G"]) == 0
+    assert run(["gap", "StickyCounting", *flags, "--tracks", "A,B,C,D,E,G"]) == 0
     printed = capsys.readouterr().out
     assert "use for: ranking" in printed
     assert "its track was not asked for" in printed
@@ -237,7 +236,7 @@ def test_an_id_that_cannot_be_looked_into_is_played(tmp_path: Path) -> None:
     [
         (lambda out: gap(REAL, "Real/Pong-v0", FOLLOWERS, TINY, out=out), UnfitPair, "observation_space of"),
         (lambda out: gap(REAL, REAL, FOLLOWERS, TINY, out=out, world="w"), UnfitPair, "--world goes with a dream"),
-        (lambda out: gap(REAL, REAL, None, TINY, out=out), UnfitZoo, "the zoo of Counting has 0 policies"),
+        (lambda out: gap(REAL, REAL, None, TINY, out=out), UnfitZoo, "the zoo of StickyCounting has 0 policies"),
         (lambda out: gap(REAL, REAL, {"a": Follower(0)}, TINY, out=out), UnfitZoo, "this zoo has 1 policies"),
         (lambda out: gap(REAL, REAL, out / "none", TINY, out=out), UnfitZoo, "is no folder"),
         (lambda out: gap(REAL, REAL, FOLLOWERS, TINY, out=out, tracks="AX"), ValueError, "no track 'X'"),
@@ -254,7 +253,7 @@ def test_a_policy_with_other_actions_is_refused(tmp_path: Path) -> None:
     for name in "abc":
         save_policy(tmp_path / name, PolicyRecord("random", 6))
     with pytest.raises(UnfitZoo, match="has 6 actions; this game has 3"):
-        contestants(tmp_path, "Counting", 3)
+        contestants(tmp_path, toy_gap.GAME.name, 3)
 
 
 def test_two_runs_are_compared_and_what_changed_is_said(
@@ -450,4 +449,3 @@ def test_the_toy_game_is_what_the_faults_are_planted_in() -> None:
         one, other = plain.step(action), faulty.step(action)
         assert np.array_equal(one[0], other[0])
         assert one[1:4] == other[1:4]
-    assert COUNTING.name == "Counting"

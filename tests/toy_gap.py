@@ -18,7 +18,7 @@ from evaluation.gap_report.profile import Profile
 from neural_env import register_game
 from toy_game import COLUMNS, COUNTING, SIDE
 
-GAME = COUNTING.replace(repeat_action_probability=0.25)
+GAME = COUNTING.replace(name="StickyCounting", repeat_action_probability=0.25)
 TINY = Profile(
     "tiny",
     episodes=10,
