@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from data_gen.spec import GameSpec
@@ -51,9 +53,12 @@ def unfinished_world(run: Path, make_starts: Callable[[GameSpec], Starts]) -> It
     for name in ("dynamics", "outcome"):
         world.get_submodule(name).load_state_dict(_within(name, average))
     card = f"# An unfinished world\n\n{stage}, {file.stem.replace('_', ' ')}\n"
+    starts = make_starts(world.config.game)
+    # Few frames, but what has not been calibrated at all would never be a surprise.
+    world.calibrate_surprise(torch.from_numpy(np.concatenate([start.frames for start in starts])))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "world"
-        save_world(folder, world.eval(), SimulatorConfig(), make_starts(world.config.game), card)
+        save_world(folder, world.eval(), SimulatorConfig(), starts, card)
         yield folder
 
 
