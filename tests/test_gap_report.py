@@ -26,11 +26,12 @@ from evaluation.gap_report.contestants import UnfitZoo, contestants
 from evaluation.gap_report.episodes import DamagedTable, Planned, from_csv, to_csv
 from evaluation.gap_report.matches import matches
 from evaluation.gap_report.metric import Metric, not_measured
+from evaluation.gap_report.pair import UnfitPair
 from evaluation.gap_report.play import Watching, play_episodes
 from evaluation.gap_report.profile import PROFILES
 from evaluation.gap_report.report import GapReport
 from evaluation.gap_report.returns import mmrv_by_chance
-from evaluation.gap_report.run import OtherRun, UnfitPair
+from evaluation.gap_report.run import OtherRun
 from evaluation.gap_report.sides import DreamSide, RealSide, ShuffledSide
 from evaluation.gap_report.verdict import RULES, verdicts
 from neural_env.command import main as run

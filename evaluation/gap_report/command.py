@@ -14,9 +14,10 @@ import tyro
 from data_gen.registration import twin_id
 from evaluation.gap_report.contestants import Playing
 from evaluation.gap_report.metric import TRACKS
+from evaluation.gap_report.pair import pair
 from evaluation.gap_report.profile import PROFILES, Profile, ProfileName
 from evaluation.gap_report.report import GapReport
-from evaluation.gap_report.run import measure, pair
+from evaluation.gap_report.run import measure
 from neural_env.registration import dream_id
 
 

@@ -105,6 +105,7 @@ class Findings:
     metrics: list[Metric] = field(default_factory=list)
     curves: dict[str, Any] = field(default_factory=dict)  # plain JSON, by name
     pictures: dict[str, Picture] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)  # plain JSON, beside the report's own
 
 
 @dataclass(frozen=True)

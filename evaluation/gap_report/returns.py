@@ -101,7 +101,7 @@ def measure_returns(table: Table, members: Sequence[Contestant], draws: int, see
         "horizons": _horizons(table, draws, seed),
         "scale": scale(table).how,
     }
-    return Findings(metrics, curves)
+    return Findings(metrics, curves, facts={"mmrv_by_chance": mmrv_by_chance(found.value["real"], 0.025, seed)})
 
 
 # ---- figures -------------------------------------------------------------------------------------------------------

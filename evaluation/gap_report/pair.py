@@ -1,0 +1,51 @@
+"""What is compared: two ids whose environments look the same from outside."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+
+from data_gen.spec import GameSpec
+from evaluation.gap_report.dreamers import is_twin
+from evaluation.gap_report.sides import is_dream
+
+
+class UnfitPair(ValueError):
+    """Two environments that cannot be compared; the message says why."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is compared."""
+
+    dream: EnvSpec
+    real: EnvSpec
+    game: str  # its name, for zoo, eyes and sight
+    num_actions: int
+    spec: GameSpec | None  # where the real one is a twin
+
+
+def pair(dream: str, real: str, world: str | None) -> Pair:
+    """The two ids, found to have the same spaces; both are made once for that."""
+    dream_spec, real_spec = (copy.deepcopy(gymnasium.spec(each)) for each in (dream, real))
+    if world is not None:
+        if not is_dream(dream_spec):
+            raise UnfitPair(f"--world goes with a dream's id; {dream} takes none")
+        dream_spec.kwargs["world"] = world
+    one, other = (gymnasium.make(each, disable_env_checker=True) for each in (dream_spec, real_spec))
+    try:
+        for name in ("observation_space", "action_space"):
+            ours, theirs = getattr(one, name), getattr(other, name)
+            if ours != theirs:
+                raise UnfitPair(f"{name} of {dream} is {ours}, that of {real} is {theirs}; expected the same")
+        if not isinstance(one.action_space, gymnasium.spaces.Discrete):
+            raise UnfitPair(f"{dream} has actions {one.action_space}; expected Discrete")
+        spec = getattr(other.unwrapped, "game", None) if is_twin(real_spec) else None
+        name = spec.name if spec is not None else real_spec.name
+        return Pair(dream_spec, real_spec, name, int(one.action_space.n), spec)
+    finally:
+        one.close()
+        other.close()
