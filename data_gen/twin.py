@@ -28,6 +28,7 @@ from data_gen.games import game
 from data_gen.picture import enlarge
 from data_gen.policy import Frames
 from data_gen.spec import GameSpec
+from data_gen.stickiness import stuck
 
 _NOOP = 0
 _RENDER_MODES = ("rgb_array", "human")
@@ -186,14 +187,9 @@ class Twin(gymnasium.Env[Frames, np.int64]):
     # ---- parts -----------------------------------------------------------------------------------------------------
 
     def _stuck(self, action: int) -> npt.NDArray[np.int64]:
-        """The rule of ALE/*-v5: on each tick, with the game's probability, the previous tick's action stays."""
-        ticks = np.full(self.game.ticks_per_step, action, np.int64)
-        if not self.game.repeat_action_probability:
-            return ticks
-        previous = self._executed
-        for tick, repeats in enumerate(self.np_random.random(len(ticks)) < self.game.repeat_action_probability):
-            ticks[tick] = previous = previous if repeats else action
-        return ticks
+        ticks, probability = self.game.ticks_per_step, self.game.repeat_action_probability
+        repeats = self.np_random.random(ticks) < probability if probability else np.zeros(ticks, np.bool_)
+        return stuck(np.array(action), repeats, np.array(self._executed))
 
     def _play(self, ticks: npt.NDArray[np.int64]) -> tuple[float, bool, Frames]:
         """Run the ticks, or as many as the game lasts; the picture is that of the last one or two of them."""

@@ -14,6 +14,7 @@ from neural_env.world_folders import WrongWorld, find_world, game_in
 if TYPE_CHECKING:
     from neural_env.lanes import DreamLanes
     from neural_env.shared_world import SharedWorld
+    from world_model.starts import Starts
 
 
 class Dream:
@@ -52,3 +53,27 @@ class Dream:
         from neural_env.lanes import DreamLanes
 
         return DreamLanes(self.shared, self.options, generators)
+
+
+class Told:
+    """What every face tells of its dream beyond what Gymnasium asks for."""
+
+    dream: Dream
+
+    @property
+    def starts(self) -> Starts:
+        """The real moments at which episodes begin; the twin can be brought to each of them."""
+        return self.dream.shared.starts
+
+    @property
+    def reward_values(self) -> tuple[float, ...]:
+        """The rewards that there are; `reward_probabilities` in `info` is in this order."""
+        return self.dream.shared.world.config.outcome.rewards
+
+    def get_action_meanings(self) -> list[str]:
+        """The name of each action."""
+        return list(self.dream.game.action_meanings)
+
+    def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
+        """Held keys -> action, as `gymnasium.utils.play` wants them."""
+        return self.dream.game.keys_to_action

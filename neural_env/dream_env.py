@@ -22,19 +22,18 @@ from data_gen.actions import checked_action
 from data_gen.picture import enlarge
 from data_gen.policy import Frames
 from neural_env.beginning import Beginning
-from neural_env.dream import Dream
+from neural_env.dream import Dream, Told
 from neural_env.dream_options import DreamOptions, InvalidOption
 
 if TYPE_CHECKING:
     from neural_env.dream_state import DreamState
     from neural_env.dream_vector import DreamVectorEnv
     from neural_env.lanes import DreamLanes, LaneStep
-    from world_model.starts import Starts
 
 _RENDER_MODES = ("rgb_array", "human")
 
 
-class DreamEnv(gymnasium.Env[Frames, np.int64]):
+class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
     """A learned game: `Dream/<Game>-v0`, or any world as `Dream/World-v0`.
 
     Observations and actions are the twin's. Rewards are learned, in raw game points; `terminated` is learned too, and
@@ -133,25 +132,7 @@ class DreamEnv(gymnasium.Env[Frames, np.int64]):
             self._window.close()
             self._window = None
 
-    def get_action_meanings(self) -> list[str]:
-        """The name of each action."""
-        return list(self.game.action_meanings)
-
-    def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
-        """Held keys -> action, as `gymnasium.utils.play` wants them."""
-        return self.game.keys_to_action
-
-    # ---- beyond Gymnasium: what is known of the world, and going back ------------------------------------------------
-
-    @property
-    def starts(self) -> Starts:
-        """The real moments at which episodes begin; the twin can be brought to each of them."""
-        return self.dream.shared.starts
-
-    @property
-    def reward_values(self) -> tuple[float, ...]:
-        """The rewards that there are; `info["reward_probabilities"]` is in this order."""
-        return self.dream.shared.world.config.outcome.rewards
+    # ---- beyond Gymnasium: going back ------------------------------------------------
 
     def clone_state(self, include_rng: bool = True) -> DreamState:
         """This moment, to be restored later. Without its randomness, what follows is drawn anew."""

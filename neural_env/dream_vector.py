@@ -22,7 +22,7 @@ from gymnasium.vector.utils import batch_space
 from data_gen.picture import enlarge
 from data_gen.policy import Actions, Frames
 from neural_env.beginning import OPTIONS, Beginning
-from neural_env.dream import Dream
+from neural_env.dream import Dream, Told
 from neural_env.dream_options import DreamOptions, InvalidOption, refuse_unknown
 from neural_env.vector_arguments import Seeded, checked_actions, checked_mask, seeded_generators
 from neural_env.vector_infos import Mask, final_infos, masked, step_infos
@@ -32,14 +32,13 @@ if TYPE_CHECKING:
 
     from neural_env.dream_state import DreamState
     from neural_env.lanes import DreamLanes, LaneStep
-    from world_model.starts import Starts
 
 _MASK = "reset_mask"
 
 Numbers = npt.NDArray[np.float64]
 
 
-class DreamVectorEnv(VectorEnv[Frames, Actions, npt.NDArray[Any]]):
+class DreamVectorEnv(Told, VectorEnv[Frames, Actions, npt.NDArray[Any]]):
     """`gym.make_vec("Dream/<Game>-v0", num_envs=N)`: N lanes that never touch each other.
 
     Args:
@@ -166,25 +165,7 @@ class DreamVectorEnv(VectorEnv[Frames, Actions, npt.NDArray[Any]]):
         self._open_lanes()
         return tuple(self._seeds)
 
-    def get_action_meanings(self) -> list[str]:
-        """The name of each action."""
-        return list(self.game.action_meanings)
-
-    def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
-        """Held keys -> action, as `gymnasium.utils.play` wants them."""
-        return self.game.keys_to_action
-
     # ---- beyond Gymnasium --------------------------------------------------------------------------------------------
-
-    @property
-    def starts(self) -> Starts:
-        """The real moments at which episodes begin; the twin can be brought to each of them."""
-        return self.dream.shared.starts
-
-    @property
-    def reward_values(self) -> tuple[float, ...]:
-        """The rewards that there are; `infos["reward_probabilities"]` is in this order."""
-        return self.dream.shared.world.config.outcome.rewards
 
     def clone_state(self, lanes: Sequence[int] | None = None, include_rng: bool = True) -> DreamState:
         """The moment that these lanes are in; all of them if none are named."""

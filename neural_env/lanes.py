@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from data_gen.policy import Actions, Frames
+from data_gen.stickiness import stuck
 from neural_env.beginning import Beginning
 from neural_env.dream_options import NO_LIMIT, DreamOptions, InvalidOption
 from neural_env.dream_state import DreamState, InvalidState
@@ -188,7 +189,7 @@ class DreamLanes:
         truncated = running & ~terminated & (drifted | (self.steps >= self._limit))
         self.over |= terminated | truncated
         return LaneStep(
-            self.frames_BHWC.clone(),
+            self.frames_BHWC,
             np.where(running, step.rewards_B.cpu().numpy(), 0.0),
             terminated,
             truncated,
@@ -212,18 +213,13 @@ class DreamLanes:
         return math.inf if limit in (None, NO_LIMIT) else limit
 
     def _stuck(self, actions: Actions, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """The twin's rule: on each tick, with some probability, the previous tick's action stays."""
         ticks, chosen = self.game.ticks_per_step, self.options.repeat_action_probability
         probability = self.game.repeat_action_probability if chosen is None else chosen
-        executed = np.repeat(np.where(running, actions, _NOOP).astype(np.int64)[:, None], ticks, axis=1)
+        repeats = np.zeros((len(running), ticks), np.bool_)
         if probability:
-            repeats = np.zeros(executed.shape, np.bool_)
             for lane in np.flatnonzero(running):
                 repeats[lane] = self.generators[lane].random(ticks) < probability
-            previous = self.executed
-            for tick in range(ticks):
-                executed[:, tick] = previous = np.where(repeats[:, tick], previous, executed[:, tick])
-        return executed
+        return stuck(np.where(running, actions, _NOOP), repeats, self.executed)
 
     # ---- moments ---------------------------------------------------------------------------------------------------
 
