@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from data_gen.policy import Policy
+from agents.games import GameLanes, open_games
+from data_gen.policy import Frames, Policy
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,20 @@ def evaluate(
         >>> evaluate(FrozenPolicy(6, View(), constant=0), "Real/Pong-v0", episodes=2, max_episode_steps=5).lengths
         (5, 5)
     """
-    envs = [gymnasium.make(env, **kwargs) for _ in range(min(lanes, episodes))]
+    games = open_games(env, min(lanes, episodes), **kwargs)
     try:
-        return _play_all(policy, env, envs, episodes, first_seed, progress)
+        return _play_all(policy, env, games, min(lanes, episodes), episodes, first_seed, progress)
     finally:
-        for each in envs:
-            each.close()
+        games.close()
 
 
 def _play_all(
-    policy: Policy, env: str, envs: list[gymnasium.Env[Any, Any]], episodes: int, first_seed: int, progress: bool
+    policy: Policy, env: str, games: GameLanes, lanes: int, episodes: int, first_seed: int, progress: bool
 ) -> Score:
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     waiting = iter(range(episodes))
     running: dict[int, int] = {}  # lane -> episode
-    frames: dict[int, Any] = {}
+    frames: dict[int, Frames] = {}
 
     def begin(lane: int) -> None:
         episode = next(waiting, None)
@@ -79,21 +78,21 @@ def _play_all(
             running.pop(lane, None)
             return
         running[lane] = episode
-        frames[lane], _ = envs[lane].reset(seed=first_seed + episode)
+        frames[lane] = games.begin(lane, first_seed + episode)
         policy.reset(np.array([lane]), np.array([first_seed + episode]))
 
-    for lane in range(len(envs)):
+    for lane in range(lanes):
         begin(lane)
     with tqdm(total=episodes, desc=env, unit="episode", disable=not progress) as bar:
         while running:
-            lanes = np.array(sorted(running))
-            actions = policy(np.stack([frames[lane] for lane in lanes]), lanes)
-            for lane, action in zip(lanes.tolist(), actions.tolist(), strict=True):
-                frames[lane], reward, terminated, truncated, _ = envs[lane].step(action)
-                returns[running[lane]] += float(reward)
-                lengths[running[lane]] += 1
-                if terminated or truncated:
-                    bar.update()
-                    begin(lane)
+            chosen = np.array(sorted(running))
+            step = games.step(chosen.tolist(), policy(np.stack([frames[lane] for lane in chosen.tolist()]), chosen))
+            played = [running[lane] for lane in chosen.tolist()]
+            returns[played] += step.rewards
+            lengths[played] += 1
+            frames |= dict(zip(chosen.tolist(), step.frames, strict=True))
+            for lane in chosen[step.terminated | step.truncated].tolist():
+                bar.update()
+                begin(lane)
     seeds = tuple(range(first_seed, first_seed + episodes))
     return Score(env, seeds, tuple(returns.tolist()), tuple(lengths.tolist()))

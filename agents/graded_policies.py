@@ -23,7 +23,9 @@ _EVALUATION_SEED = 10_000_000
 class GradingConfig:
     """When to grade, and on what."""
 
-    env: str
+    env: str  # where the agent learns
+    real: str  # where it is to be good
+    dreamt: tuple[str, dict[str, Any]] | None  # the dream that it is judged in beside, and how that is dreamed
     every: int  # steps
     episodes: int
     steps: int  # of the whole run, for the progress bar
@@ -59,9 +61,18 @@ class GradedPolicies(BaseCallback):
         config, path = self._config, self._folder.policies / f"step_{self.num_timesteps:08d}"
         training = {"env": config.env, "steps": self.num_timesteps, **config.training}
         export_policy(self.model, path, config.network, training)
-        score = evaluate(load_policy(path), config.env, config.episodes, first_seed=_EVALUATION_SEED)
-        export_policy(self.model, path, config.network, {**training, "evaluation": score.to_dict()})
-        save_state(self._folder.state, self.model)
-        self._bar.set_postfix(real=f"{score.mean:+.1f}")
+        policy = load_policy(path)
+        score = evaluate(policy, config.real, config.episodes, first_seed=_EVALUATION_SEED)
+        judged = {"evaluation": score.to_dict()}
         self.logger.record("evaluation/mean_return", score.mean)
+        shown = {"real": f"{score.mean:+.1f}"}
+        if config.dreamt is not None:
+            dream, options = config.dreamt
+            dreamt = evaluate(policy, dream, config.episodes, first_seed=_EVALUATION_SEED, **options)
+            judged["evaluation_in_dream"] = dreamt.to_dict()
+            self.logger.record("evaluation/dream_return", dreamt.mean)
+            shown["dream"] = f"{dreamt.mean:+.1f}"
+        export_policy(self.model, path, config.network, {**training, **judged})
+        save_state(self._folder.state, self.model)
+        self._bar.set_postfix(shown)
         self.logger.dump(self.num_timesteps)

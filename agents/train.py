@@ -1,9 +1,11 @@
 """Train PPO or DQN on any id: graded policies on the way, a state to resume from, JSONL and TensorBoard beside.
 
     neural-env agent train --env Real/Pong-v0 --out runs/pong --steps 1000000 --algo ppo
+    neural-env agent train --env Dream/Pong-v0 --out runs/dreamt --steps 1000000 --dream.start anywhere
 
 A run folder holds `config.json`, `progress.jsonl`, `policies/step_<n>.{json,safetensors}` with each one's evaluation,
-`state.pt` (weights, optimizer, counters) and `tensorboard/`. Knows nothing of where an id comes from.
+`state.pt` (weights, optimizer, counters) and `tensorboard/`. An agent that learns in a dream is judged there and in the
+real game; what came of it is in `judgement.json` and `judgement.png`.
 """
 
 from __future__ import annotations
@@ -11,28 +13,35 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack
+from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
 
 from agents.algorithms import DQNConfig, PPOConfig, make_agent
 from agents.checkpoint import load_state
 from agents.export import start_from
 from agents.graded_policies import GradedPolicies, GradingConfig
+from agents.judgement import judge
+from agents.lanes import LanesSideBySide, dreamt_lanes, single_lanes
 from agents.network import FrameNetworkConfig
 from agents.policy_file import read_record
 from agents.run_folder import RunFolder
 from agents.run_logger import run_logger
-from agents.view import AgentView, View
+from agents.view import View
 from data_gen.live_recording import LiveRecorder, publish_live, refuse_foreign
+from data_gen.registration import twin_id
 from data_gen.spec import GameSpec
+from neural_env.dream import Dream
+from neural_env.dream_options import DreamOptions
+from neural_env.registration import is_dream
 from world_model.training.allocator import keep_freed_memory
+
+# Nobody looks at surprise while an agent learns, unless it ends episodes.
+_DREAMING = DreamOptions(on_drift="ignore")
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class TrainConfig:
 
     out: Path  # run folder
     env: str = "Real/Pong-v0"
+    dream: DreamOptions = field(default_factory=lambda: _DREAMING)  # how it is dreamed, if it is a dream
+    real_lanes: int = 0  # of a dream's lanes, those in which the real game is played instead
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     steps: int = 1_000_000  # environment steps, all lanes together
     seed: int = 0
@@ -61,8 +72,13 @@ def train(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     folder = RunFolder(config.out)
     folder.refuse_conflict(_plain(config))
+    real = real_id(config)
     if config.record is not None:
-        game_of(config.env)  # now rather than after hours of training
+        if real != config.env and not config.real_lanes:
+            raise ValueError(
+                "--record records what is played in real lanes; with a dream, ask for some by --real-lanes"
+            )
+        game_of(real)  # now rather than after hours of training
         refuse_foreign(config.record, goes_on=config.resume)
     envs = make_lanes(config)
     try:
@@ -72,32 +88,66 @@ def train(config: TrainConfig) -> None:
         if config.resume:
             load_state(folder.state, agent)
         folder.begin(_plain(config))  # only now: a mistake in the settings leaves nothing behind
-        _learn(agent, config, folder)
+        _learn(agent, config, real, folder)
     finally:
         envs.close()
     if config.record is not None:
-        publish_live(config.record, game_of(config.env), {"agent": _plain(config)})
+        publish_live(config.record, game_of(real), {"agent": _plain(config)})
+    if real != config.env:
+        judge(folder)
 
 
-def _learn(agent: BaseAlgorithm, config: TrainConfig, folder: RunFolder) -> None:
+def _learn(agent: BaseAlgorithm, config: TrainConfig, real: str, folder: RunFolder) -> None:
     logger = run_logger(config.out)
     agent.set_logger(logger)
     try:
         remaining = config.steps - agent.num_timesteps
         if remaining > 0:
-            agent.learn(remaining, _grading(config, folder), reset_num_timesteps=False)
+            agent.learn(remaining, _grading(config, real, folder), reset_num_timesteps=False)
     finally:
         logger.close()
 
 
-def _grading(config: TrainConfig, folder: RunFolder) -> GradedPolicies:
+def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicies:
     training = {
         "seed": config.seed,
         "algo": dataclasses.asdict(config.algo),
         "init": read_record(config.init).training if config.init is not None else None,
     }
     every, episodes = config.evaluate_every, config.evaluate_episodes
-    return GradedPolicies(GradingConfig(config.env, every, episodes, config.steps, config.network, training), folder)
+    dreamt = None
+    if real != config.env:
+        # Whole games as they are shipped, whatever short or odd ones it learned from.
+        whole = dataclasses.replace(config.dream, start="episode", max_episode_steps=None, on_drift="ignore")
+        dreamt = (config.env, _given(whole))
+        options = {**_given(config.dream), "digest": Dream(_options(config)).shared.digest}
+        training |= {"dream": options, "real_lanes": config.real_lanes}
+    grading = GradingConfig(config.env, real, dreamt, every, episodes, config.steps, config.network, training)
+    return GradedPolicies(grading, folder)
+
+
+def real_id(config: TrainConfig) -> str:
+    """The real game that decides how good the agent is: the environment itself, or the twin of what is dreamed."""
+    if is_dream(gymnasium.spec(config.env)):
+        real = twin_id(Dream(_options(config)).game.name)
+        gymnasium.spec(real)  # an error that tells of register_game, if it is nowhere
+        if not 0 <= config.real_lanes < config.algo.lanes:
+            raise ValueError(f"--real-lanes is {config.real_lanes}; expected fewer than the {config.algo.lanes} lanes")
+        return real
+    if config.dream != _DREAMING or config.real_lanes:
+        raise ValueError(f"{config.env} is no dream: --dream.* and --real-lanes say nothing about it; leave them out")
+    return config.env
+
+
+def _options(config: TrainConfig) -> DreamOptions:
+    """All that is known of the dream: what its id says, beneath what was asked for."""
+    return DreamOptions.of({**gymnasium.spec(config.env).kwargs, **_given(config.dream)})
+
+
+def _given(options: DreamOptions) -> dict[str, Any]:
+    """The options that are not as they would be anyway."""
+    usual = dataclasses.asdict(DreamOptions())
+    return {name: value for name, value in dataclasses.asdict(options).items() if value != usual[name]}
 
 
 def game_of(env: str) -> GameSpec:
@@ -116,17 +166,27 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 
 def make_lanes(config: TrainConfig) -> VecEnv:
     """The lanes as SB3 wants them: gray, stacked, monitored, in this process or in several."""
-    view = View(size=config.network.size, stack=config.network.stack)
-    spec = gymnasium.spec(config.env)  # travels whole, so that a worker need not know a user's game
-
-    def make_lane(lane: int) -> gymnasium.Env[Any, Any]:
-        env = gymnasium.make(spec)
-        if config.record is not None:
-            policy = f"{config.algo.name} seed {config.seed} while it learns"
-            env = LiveRecorder(env, config.record, policy, lane, config.algo.lanes)
-        return Monitor(AgentView(env, view))
-
-    lanes = [partial(make_lane, lane) for lane in range(config.algo.lanes)]
-    envs: VecEnv = SubprocVecEnv(lanes, start_method="forkserver") if config.processes else DummyVecEnv(lanes)  # type: ignore[arg-type]
+    view, lanes = View(size=config.network.size, stack=config.network.stack), config.algo.lanes
+    real = real_id(config)
+    if real == config.env:
+        envs = _real_lanes(config, real, lanes, view)
+    else:
+        envs = dreamt_lanes(config.env, lanes - config.real_lanes, view, _given(config.dream))
+        if config.real_lanes:
+            envs = LanesSideBySide([envs, _real_lanes(config, real, config.real_lanes, view)])
     envs.seed(config.seed)
     return VecFrameStack(envs, view.stack, channels_order="first")
+
+
+def _real_lanes(config: TrainConfig, real: str, lanes: int, view: View) -> VecEnv:
+    spec = gymnasium.spec(real)  # travels whole, so that a worker need not know a user's game
+
+    def make(lane: int) -> gymnasium.Env[Any, Any]:
+        env = gymnasium.make(spec)
+        if config.record is not None:
+            return LiveRecorder(
+                env, config.record, f"{config.algo.name} seed {config.seed} while it learns", lane, lanes
+            )
+        return env
+
+    return single_lanes(make, lanes, view, config.processes)

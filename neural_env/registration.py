@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 
 from data_gen import registration
 from data_gen.games import games
@@ -14,6 +15,7 @@ from data_gen.spec import GameSpec
 from neural_env.dream_options import InvalidOption
 
 _ANY_WORLD = "World"
+_ENTRY_POINT = "neural_env.dream_env:DreamEnv"
 
 
 def dream_id(name: str) -> str:
@@ -24,6 +26,17 @@ def dream_id(name: str) -> str:
         'Dream/Pong-v0'
     """
     return f"Dream/{name}-v0"
+
+
+def is_dream(spec: EnvSpec) -> bool:
+    """Whether an id is a dream of a world, whose inside can be looked at.
+
+    Example:
+        >>> is_dream(gymnasium.spec("Real/Pong-v0"))
+        False
+    """
+    made_by = spec.entry_point
+    return (f"{made_by.__module__}:{made_by.__name__}" if isinstance(made_by, type) else made_by) == _ENTRY_POINT
 
 
 def register_dreams() -> None:
@@ -72,7 +85,7 @@ def register_dream(game: str, world: str | PathLike[str]) -> str:
 def _register(name: str, kwargs: dict[str, Any]) -> None:
     gymnasium.register(
         dream_id(name),
-        entry_point="neural_env.dream_env:DreamEnv",
+        entry_point=_ENTRY_POINT,
         vector_entry_point="neural_env.dream_vector:DreamVectorEnv",
         kwargs=kwargs,
     )

@@ -17,10 +17,11 @@ from gymnasium.envs.registration import EnvSpec
 
 from data_gen.policy import Frames
 from data_gen.twin import Twin
-from evaluation.gap_report.sides import dream_options, is_dream
+from evaluation.gap_report.sides import dream_options
 from evaluation.held_out import Stretch
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
+from neural_env.registration import is_dream
 from world_model.pixels import to_frames, to_pixels
 from world_model.simulator import Simulator
 

@@ -9,9 +9,10 @@ from gymnasium.envs.registration import EnvSpec
 from evaluation.gap_report.contestants import Contestant
 from evaluation.gap_report.episodes import Planned, Side
 from evaluation.gap_report.profile import Profile
-from evaluation.gap_report.sides import dream_options, is_dream
+from evaluation.gap_report.sides import dream_options
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
+from neural_env.registration import is_dream
 from world_model.starts import Starts
 
 _FIRST_SEED = 40_000_000  # far from the seeds of training, recording, grading and the zoo

@@ -10,7 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from data_gen.spec import GameSpec
 from evaluation.gap_report.dreamers import is_twin
-from evaluation.gap_report.sides import is_dream
+from neural_env.registration import is_dream
 
 
 class UnfitPair(ValueError):

@@ -32,12 +32,13 @@ from evaluation.gap_report.profile import Profile
 from evaluation.gap_report.recorded import from_recorded
 from evaluation.gap_report.report import GapReport, digest
 from evaluation.gap_report.returns import measure_returns
-from evaluation.gap_report.sides import dream_options, is_dream
+from evaluation.gap_report.sides import dream_options
 from evaluation.gap_report.speed import measure_speed
 from evaluation.gap_report.transfer import measure_transfer
 from evaluation.gap_report.verdict import verdicts
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
+from neural_env.registration import is_dream
 from world_model.metrics.resampling import holm
 
 _PLAYED = frozenset("ABCE")  # tracks that look at the table of episodes

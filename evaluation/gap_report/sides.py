@@ -8,29 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
-import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
+from agents.games import DreamtGames, GameStep, stepped
 from data_gen.policy import Actions, Frames
 from data_gen.twin import Twin
-from neural_env.dream_env import DreamEnv
-from neural_env.dream_vector import DreamVectorEnv
+from neural_env.registration import is_dream
 from world_model.starts import Starts
 
 _WANTED = 1024  # actions that a shuffled side remembers
-
-
-class SideStep(NamedTuple):
-    """What a step gave in the lanes that were stepped."""
-
-    frames: Frames  # [B, H, W, 3], the last ones of games that are over
-    rewards: npt.NDArray[np.float64]
-    terminated: npt.NDArray[np.bool_]
-    truncated: npt.NDArray[np.bool_]
 
 
 class GameSide(Protocol):
@@ -40,7 +30,7 @@ class GameSide(Protocol):
         """A new episode at a start, with randomness of its own; its first frame [H, W, 3]."""
         ...
 
-    def step(self, lanes: Sequence[int], actions: Actions) -> SideStep:
+    def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
         """Go on in these lanes."""
         ...
 
@@ -70,12 +60,8 @@ class RealSide:
             twin.np_random = np.random.default_rng(seed)  # what sticks from here on is this episode's own
         return np.asarray(frame)
 
-    def step(self, lanes: Sequence[int], actions: Actions) -> SideStep:
-        steps = [self._envs[lane].step(action) for lane, action in zip(lanes, actions.tolist(), strict=True)]
-        frames, rewards, terminated, truncated, _ = zip(*steps, strict=True)
-        return SideStep(
-            np.stack(frames), np.array(rewards, np.float64), np.array(terminated, bool), np.array(truncated, bool)
-        )
+    def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
+        return stepped([self._envs[lane] for lane in lanes], actions)
 
     def close(self) -> None:
         for env in self._envs:
@@ -83,33 +69,19 @@ class RealSide:
 
 
 class DreamSide:
-    """Lanes of one dream: one pass of the network for all of them."""
+    """Lanes of one dream, begun at its world's starts."""
 
     def __init__(self, spec: EnvSpec, lanes: int) -> None:
-        self._envs = DreamVectorEnv(lanes, autoreset_mode="SameStep", **dream_options(spec))
-        self._usual = ["anywhere"] * lanes
-        self._envs.reset(seed=0, options={"start": self._usual})
+        self._games = DreamtGames(lanes, **dream_options(spec))
 
     def begin(self, lane: int, start: int, seed: int) -> Frames:
-        count = self._envs.num_envs
-        where: list[Any] = [*self._usual]
-        where[lane] = start
-        seeds = [seed if each == lane else None for each in range(count)]
-        frames, _ = self._envs.reset(seed=seeds, options={"start": where, "reset_mask": np.arange(count) == lane})
-        return np.asarray(frames[lane])
+        return self._games.begin(lane, seed, start)
 
-    def step(self, lanes: Sequence[int], actions: Actions) -> SideStep:
-        every = np.zeros(self._envs.num_envs, np.int64)
-        every[lanes] = actions
-        frames, rewards, terminated, truncated, infos = self._envs.step(every)
-        shown = frames.copy()
-        for lane in np.flatnonzero(terminated | truncated):
-            shown[lane] = infos["final_obs"][lane]
-        chosen = np.asarray(lanes)
-        return SideStep(shown[chosen], rewards[chosen], terminated[chosen], truncated[chosen])
+    def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
+        return self._games.step(lanes, actions)
 
     def close(self) -> None:
-        self._envs.close()
+        self._games.close()
 
 
 class ShuffledSide:
@@ -130,7 +102,7 @@ class ShuffledSide:
     def begin(self, lane: int, start: int, seed: int) -> Frames:
         return self._side.begin(lane, start, seed)
 
-    def step(self, lanes: Sequence[int], actions: Actions) -> SideStep:
+    def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
         self._wanted.extend(actions.tolist())
         return self._side.step(lanes, self._generator.choice(np.array(self._wanted), len(actions)))
 
@@ -149,13 +121,3 @@ def dream_options(spec: EnvSpec) -> dict[str, Any]:
     """How the dream of an id is dreamed; episodes begin where they are told to."""
     options = {name: value for name, value in spec.kwargs.items() if name != "render_mode"}
     return {**options, "start": "anywhere"}
-
-
-def is_dream(spec: EnvSpec) -> bool:
-    """Whether an id is a dream of a world, whose inside can be looked at.
-
-    Example:
-        >>> is_dream(gymnasium.spec("Real/Pong-v0"))
-        False
-    """
-    return spec.entry_point in (DreamEnv, f"{DreamEnv.__module__}:{DreamEnv.__qualname__}")
