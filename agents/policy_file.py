@@ -44,7 +44,7 @@ class PolicyRecord:
 
     kind: Kind
     num_actions: int
-    algorithm: str = ""  # "ppo", "dqn" or "" for a scripted one
+    algorithm: str = ""  # "ppo", "dqn", "clone", or "" for a scripted one
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
     deterministic: bool = False  # take the best action instead of drawing one
     temperature: float = 1.0  # divides the logits before drawing

@@ -57,6 +57,11 @@ STAGES: dict[str, Stage] = {
         "train PPO or DQN on any environment id",
         "the same command with --resume goes on from the last graded policy",
     ),
+    "agent clone": Stage(
+        "agents.clone:clone",
+        "make a policy that imitates what was played in a recording",
+        "the same command goes on from the last checkpoint",
+    ),
     "agent evaluate": Stage("agents.evaluate_command:evaluate_policy", "score a policy over whole episodes"),
     "agent zoo": Stage("agents.zoo.list_command:list_zoo", "list the frozen policies of a game and their scores"),
     "agent zoo-build": Stage(
