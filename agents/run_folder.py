@@ -25,7 +25,7 @@ class RunFolder:
         file = self.root / "config.json"
         if config["resume"]:
             self._require_same(file, config)
-        elif file.exists():
+        elif file.exists() and self.state.exists():  # one that was stopped before its first state begins again
             raise FileExistsError(
                 f"{self.root} already holds a run; add --resume to continue it, or choose another --out"
             )

@@ -41,7 +41,7 @@ from neural_env.registration import is_dream
 from world_model.training.allocator import keep_freed_memory
 
 # Nobody looks at surprise while an agent learns, unless it ends episodes.
-_DREAMING = DreamOptions(on_drift="ignore")
+IN_DREAMS = DreamOptions(on_drift="ignore")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TrainConfig:
 
     out: Path  # run folder
     env: str = "Real/Pong-v0"
-    dream: DreamOptions = field(default_factory=lambda: _DREAMING)  # how it is dreamed, if it is a dream
+    dream: DreamOptions = field(default_factory=lambda: IN_DREAMS)  # how it is dreamed, if it is a dream
     real_lanes: int = 0  # of a dream's lanes, those in which the real game is played instead
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     steps: int = 1_000_000  # environment steps, all lanes together
@@ -119,8 +119,8 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
     if real != config.env:
         # Whole games as they are shipped, whatever short or odd ones it learned from.
         whole = dataclasses.replace(config.dream, start="episode", max_episode_steps=None, on_drift="ignore")
-        dreamt = (config.env, _given(whole))
-        options = {**_given(config.dream), "digest": Dream(_options(config)).shared.digest}
+        dreamt = (config.env, whole.given())
+        options = {**config.dream.given(), "digest": Dream(_options(config)).shared.digest}
         training |= {"dream": options, "real_lanes": config.real_lanes}
     grading = GradingConfig(config.env, real, dreamt, every, episodes, config.steps, config.network, training)
     return GradedPolicies(grading, folder)
@@ -134,20 +134,14 @@ def real_id(config: TrainConfig) -> str:
         if not 0 <= config.real_lanes < config.algo.lanes:
             raise ValueError(f"--real-lanes is {config.real_lanes}; expected fewer than the {config.algo.lanes} lanes")
         return real
-    if config.dream != _DREAMING or config.real_lanes:
+    if config.dream != IN_DREAMS or config.real_lanes:
         raise ValueError(f"{config.env} is no dream: --dream.* and --real-lanes say nothing about it; leave them out")
     return config.env
 
 
 def _options(config: TrainConfig) -> DreamOptions:
     """All that is known of the dream: what its id says, beneath what was asked for."""
-    return DreamOptions.of({**gymnasium.spec(config.env).kwargs, **_given(config.dream)})
-
-
-def _given(options: DreamOptions) -> dict[str, Any]:
-    """The options that are not as they would be anyway."""
-    usual = dataclasses.asdict(DreamOptions())
-    return {name: value for name, value in dataclasses.asdict(options).items() if value != usual[name]}
+    return DreamOptions.of({**gymnasium.spec(config.env).kwargs, **config.dream.given()})
 
 
 def game_of(env: str) -> GameSpec:
@@ -171,7 +165,7 @@ def make_lanes(config: TrainConfig) -> VecEnv:
     if real == config.env:
         envs = _real_lanes(config, real, lanes, view)
     else:
-        envs = dreamt_lanes(config.env, lanes - config.real_lanes, view, _given(config.dream))
+        envs = dreamt_lanes(config.env, lanes - config.real_lanes, view, config.dream.given())
         if config.real_lanes:
             envs = LanesSideBySide([envs, _real_lanes(config, real, config.real_lanes, view)])
     envs.seed(config.seed)

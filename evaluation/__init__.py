@@ -30,6 +30,7 @@ def gap(
     out: str | Path = "gap",
     seed: int = 0,
     workers: int = 1,
+    transfer: str | Path | None = None,
 ) -> GapReport:
     """How far the environment `dream` is from the environment `real`, by the same frozen policies in both.
 
@@ -44,6 +45,7 @@ def gap(
         out: folder of the run; one that was stopped goes on.
         seed: everything that is drawn follows from it.
         workers: processes that play; callables are played in this one.
+        transfer: the folder of `neural-env transfer`, for track F.
 
     Example:
         >>> gap("Dream/Pong-v0", "Real/Pong-v0", profile="huge")
@@ -53,4 +55,6 @@ def gap(
     """
     from evaluation.gap_report.command import gap_of
 
-    return gap_of(dream, real, zoo, profile, tracks, world, out, seed, workers)
+    return gap_of(
+        dream, real, zoo, profile, tracks, world, out, seed, workers, None if transfer is None else Path(transfer)
+    )

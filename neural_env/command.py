@@ -99,6 +99,11 @@ STAGES: dict[str, Stage] = {
     "gap compare": Stage(
         "evaluation.gap_report.compare:compare_command", "gap reports side by side: what got better or worse"
     ),
+    "transfer": Stage(
+        "evaluation.transfer.command:transfer",
+        "train agents in the dream and in the game, and see what they are worth in the game",
+        "the same command goes on: runs that are done are recalled, others go on from their last graded policy",
+    ),
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"
     ),

@@ -92,6 +92,17 @@ class DreamOptions:
         refuse_unknown("a dream", options, names, [*names, *known])
         return cls(**{name: _as_text(value) for name, value in options.items()})
 
+    def given(self) -> dict[str, Any]:
+        """Those that are not as they would be anyway, by name.
+
+        Example:
+            >>> DreamOptions(steps=2, start="anywhere").given()
+            {'steps': 2, 'start': 'anywhere'}
+        """
+        usual = DreamOptions()
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in named.items() if value != getattr(usual, name)}
+
     def sampling(self, shipped: SimulatorConfig) -> SimulatorConfig:
         """How the simulator is to sample: as it was shipped, but for what these options say."""
         chosen = {name: getattr(self, name) for name in _SAMPLING}

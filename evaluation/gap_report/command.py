@@ -36,6 +36,7 @@ class GapConfig:
     zoo: Path | None = None  # a folder of policy files; default: the zoo of the game
     profile: ProfileName = "smoke"
     tracks: str = ",".join(TRACKS)  # which to measure
+    transfer: Path | None = None  # the folder of `neural-env transfer`, for track F
     out: Path | None = None  # default: gap/<game>-<profile>
     seed: int = 0
     workers: int = 2  # processes that play
@@ -54,6 +55,7 @@ def gap_command(config: GapConfig) -> None:
         out=out,
         seed=config.seed,
         workers=config.workers,
+        transfer=config.transfer,
     )
     print(report.to_text())
     print(f"{out / 'index.html'}: all figures, with pictures; {report.seconds:.0f} s")
@@ -69,6 +71,7 @@ def gap_of(
     out: str | Path,
     seed: int,
     workers: int,
+    transfer: Path | None,
 ) -> GapReport:
     """See `evaluation.gap`."""
     if isinstance(profile, str) and profile not in PROFILES:
@@ -83,4 +86,5 @@ def gap_of(
         Path(out),
         seed,
         workers,
+        transfer,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import textwrap
 from collections.abc import Mapping
 from html import escape
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from data_gen.atomic import write_atomically
-from evaluation.gap_report.charts import Bar, Plot, bars, ladder
+from evaluation.gap_report.charts import Bar, bars
+from evaluation.gap_report.drawings import drift, features, horizons, ranks, reliability, scatter, transfer
 from evaluation.gap_report.metric import TRACKS, Metric, Picture
 from evaluation.gap_report.report import GapReport, interval, number
 from evaluation.gap_report.verdict import Verdict
@@ -132,7 +132,7 @@ def _charts(report: GapReport) -> list[str]:
     curves = report.curves
     drawn = []
     if "policies" in curves:
-        both = f"<figure>{_scatter(report)}</figure><figure>{_ranks(curves['policies'])}</figure>"
+        both = f"<figure>{scatter(report)}</figure><figure>{ranks(curves['policies'])}</figure>"
         text = (
             "Each dot is a policy, with 95 % intervals; grey is the real game against itself. Hollow: held out, its "
             f"play was never recorded. Returns are normalised: {curves['scale']}."
@@ -143,12 +143,12 @@ def _charts(report: GapReport) -> list[str]:
             _section(
                 "Where does the error come from?",
                 "Returns cut after so many steps, in both.",
-                _horizons(curves["horizons"]),
+                horizons(curves["horizons"]),
             )
         )
     if "drift" in curves:
         text = f"Open loop: the recorded actions, and nothing else, from real moments. Right: {curves['features_are']}."
-        two = f"<figure>{_drift(curves['drift'])}</figure><figure>{_features(curves['features'])}</figure>"
+        two = f"<figure>{drift(curves['drift'])}</figure><figure>{features(curves['features'])}</figure>"
         drawn.append(_section("How long does it stay true?", text, f"<div class='two'>{two}</div>"))
     if curves.get("reliability", {}).get("count"):
         text = "Of the steps that were given about the same probability of the end, how many were it."
@@ -156,122 +156,16 @@ def _charts(report: GapReport) -> list[str]:
             _section(
                 "Does it know when the game ends?",
                 text,
-                f"<div class='two'><figure>{_reliability(curves['reliability'])}</figure></div>",
+                f"<div class='two'><figure>{reliability(curves['reliability'])}</figure></div>",
             )
         )
+    if curves.get("transfer"):
+        text = (
+            "Mean returns over training, run by run. Where the dream's line lies above the real one of the same "
+            "agents, they have found what pays in the dream alone."
+        )
+        drawn.append(_section("Does what is learned in it hold in the game?", text, transfer(curves["transfer"])))
     return drawn
-
-
-def _scatter(report: GapReport) -> str:
-    policies = report.curves["policies"]
-    every = [each[side][bound] for each in policies for side in ("real", "dream") for bound in ("low", "high", "value")]
-    known = [each for each in every if not math.isnan(each)]
-    low, high = min(-0.1, *known), max(1.1, *known)
-    plot = Plot((low, high), (low, high), "return in the real game", "return in the dream", 420, 400)
-    for x, y in report.curves["real_again"]:
-        if low <= x <= high and low <= y <= high:
-            plot.dot(x, y, "cloud", radius=3)
-    plot.line([(low, low), (high, high)], "identity")
-    for each in policies:
-        real, dream = each["real"], each["dream"]
-        if not math.isnan(real["low"] + dream["low"]):
-            plot.line([(real["low"], dream["value"]), (real["high"], dream["value"])], "error")
-            plot.line([(real["value"], dream["low"]), (real["value"], dream["high"])], "error")
-        title = f"{each['name']}: real {real['raw']:+.2f}, dream {dream['raw']:+.2f}"
-        plot.dot(real["value"], dream["value"], "policy hollow" if each["held_out"] else "policy", title)
-    for row, (key, name) in enumerate((("A3", "rho"), ("A3.mmrv", "MMRV"), ("A1", "NRE"))):
-        plot.note(row, f"{name} {number(report[key].estimate.value)}")
-    return plot.svg("returns in the dream against returns in the real game, policy by policy")
-
-
-def _ranks(policies: list[dict[str, Any]]) -> str:
-    orders = [
-        [each["name"] for each in sorted(policies, key=lambda row: -row[side]["value"])] for side in ("real", "dream")
-    ]
-    moved = {name: "moved" for name in orders[0] if abs(orders[0].index(name) - orders[1].index(name)) > 1}
-    return ladder(orders[0], orders[1], moved)
-
-
-def _horizons(rows: list[dict[str, Any]]) -> str:
-    known = [row for row in rows if row["steps"] is not None]
-    last = 4 * max((row["steps"] for row in known), default=1)
-    places = [float(row["steps"] or last) for row in rows]
-    panels = []
-    for name, label, span in (("error", "return error (NRE)", None), ("rho", "rank agreement (rho)", (-0.2, 1.05))):
-        values = [value for row in rows for side in ("dream", "again") for value in row[f"{name}_{side}"]]
-        top = max([value for value in values if not math.isnan(value)], default=1.0)
-        plot = Plot(
-            (min(places), max(places)), span or (0.0, 1.05 * top or 1.0), "cut at step (last: not at all)", label,
-            log_x=True, x_ticks=places,
-        )  # fmt: skip
-        for side, style in (("again", "real"), ("dream", "dream")):
-            of = [(place, row[f"{name}_{side}"]) for place, row in zip(places, rows, strict=True)]
-            of = [(place, row) for place, row in of if not any(math.isnan(each) for each in row)]
-            plot.band([(place, row[1], row[2]) for place, row in of], style)
-            plot.line([(place, row[0]) for place, row in of], style)
-            for place, row in of:
-                plot.dot(place, row[0], f"dot {style}", radius=3)
-        panels.append(f"<figure>{plot.svg(label)}</figure>")
-    return f"<div class='two'>{''.join(panels)}</div>{_LEGEND}"
-
-
-_LEGEND = (
-    "<p class='legend'><span class='key dream'>dream</span><span class='key floor'>the real game against itself</span>"
-    "<span class='key null'>seed frame, copied</span></p>"
-)
-
-
-def _drift(curve: dict[str, Any]) -> str:
-    steps = curve["step"]
-    floor = [(step, value) for step, value in zip(steps, curve["floor"], strict=True) if value is not None]
-    rows = [(step, *row) for step, row in zip(steps, curve["model"], strict=True) if not math.isnan(row[0])]
-    values = [value for _, *row in rows for value in row if not math.isnan(value)] + [value for _, value in floor]
-    low, high = min([-2.0, *values]), max([2.0, *values])
-    plot = Plot(
-        (1, max(2, steps[-1])),
-        (low, high),
-        "step of open loop",
-        "gain over the seed frame, dB",
-        log_x=True,
-        x_ticks=_powers(steps[-1]),
-    )
-    plot.line([(1, 0.0), (max(2, steps[-1]), 0.0)], "null")
-    plot.line(floor, "real")
-    plot.band([(step, row[1], row[2]) for step, *row in rows if not math.isnan(row[1])], "dream")
-    plot.line([(step, row[0]) for step, *row in rows], "dream")
-    return plot.svg("drift: gain over the seed frame by step")
-
-
-def _features(curve: dict[str, Any]) -> str:
-    steps = curve["step"]
-    top = 1.08 * max([0.1, *curve["model"], *curve["copied"]])
-    plot = Plot(
-        (1, max(2, steps[-1])),
-        (0.0, top),
-        "step of open loop",
-        "feature distance, 1: unrelated",
-        log_x=True,
-        x_ticks=_powers(steps[-1]),
-    )
-    plot.line(list(zip(steps, curve["copied"], strict=True)), "null")
-    plot.line([(steps[0], 0.0), (steps[-1], 0.0)], "real")
-    plot.line(list(zip(steps, curve["model"], strict=True)), "dream")
-    for step, value in zip(steps, curve["model"], strict=True):
-        plot.dot(step, value, "dot dream", radius=3)
-    return plot.svg("feature distance from the real frames by step") + _LEGEND
-
-
-def _powers(last: float) -> list[float]:
-    return [2.0**power for power in range(0, int(math.log2(max(2, last))) + 1)]
-
-
-def _reliability(table: dict[str, Any]) -> str:
-    plot = Plot((0, 1), (0, 1), "probability that was given", "share in which it ended", 360, 320)
-    plot.line([(0, 0), (1, 1)], "identity")
-    plot.line(list(zip(table["probability"], table["share"], strict=True)), "dream")
-    for probability, share, count in zip(table["probability"], table["share"], table["count"], strict=True):
-        plot.dot(probability, share, "dot dream", f"{count} steps", radius=4)
-    return plot.svg("reliability of the probability of the end")
 
 
 def _pictures(pictures: Mapping[str, Picture]) -> list[str]:

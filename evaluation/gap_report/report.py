@@ -18,7 +18,7 @@ _WIDTH = 98
 HEADLINE: tuple[tuple[tuple[str, str], ...], ...] = (
     (("A3", "rank agreement, rho"), ("A3.mmrv", "rank violation, MMRV")),
     (("A1", "return error, NRE"), ("A2", "optimism bias")),
-    (("F1", "transfer ratio"),),
+    (("F1", "transfer ratio"), ("F2", "P(improvement) over the data alone")),
     (("F3", "exploitation gap"),),
     (("C1", "gain at 1 step over copying, dB"), ("C3", "faithful horizon H*, steps")),
     (("D3", "action following, of real"), ("D4", "counterfactual direction")),

@@ -57,6 +57,7 @@ def measure(
     folder: Path,
     seed: int,
     workers: int,
+    transfer: Path | None = None,
 ) -> GapReport:
     """All figures of these tracks; written to `folder`, and returned."""
     began = time.perf_counter()
@@ -68,7 +69,7 @@ def measure(
     parts_found = [*_from_episodes(compared, members, found, profile, tracks, folder, seed, workers)]
     parts_found += from_recorded(compared, members, profile, tracks, folder, seed)
     if "F" in tracks:
-        parts_found.append(Findings(measure_transfer()))
+        parts_found.append(measure_transfer(transfer, facts["dream"]["world"], profile.draws, seed))
     if "G" in tracks:
         parts_found.append(
             Findings(measure_speed(compared.dream, compared.real, found, compared.num_actions, profile.timed))

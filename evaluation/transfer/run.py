@@ -1,0 +1,39 @@
+"""Run the arms, several at a time, each in a process of its own; what is done is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+from tqdm import tqdm
+
+from evaluation.transfer.arms import Setting, run_arm
+from evaluation.transfer.outcome import Arm, Trained
+from world_model.training.allocator import one_thread
+
+
+def run_all(setting: Setting, wanted: Sequence[tuple[Arm, int]], workers: int) -> list[Trained]:
+    """All runs, in the order in which they are wanted; one at a time needs no other process."""
+    if workers == 1:
+        return [run_arm(setting, arm, seed) for arm, seed in tqdm(wanted, desc="runs", unit="run")]
+    specs = [gymnasium.spec(each) for each in (setting.dream_id, setting.real_id)]
+    with ProcessPoolExecutor(min(workers, len(wanted)), get_context("spawn"), _begin, (specs,)) as pool:
+        futures = {pool.submit(run_arm, setting, arm, seed): (arm, seed) for arm, seed in wanted}
+        done: dict[tuple[Arm, int], Trained] = {}
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), desc="runs", unit="run"):
+                done[futures[future]] = future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [done[each] for each in wanted]
+
+
+def _begin(specs: Sequence[EnvSpec]) -> None:
+    """A process that knows the user's games, too."""
+    one_thread()
+    for spec in specs:
+        gymnasium.registry[spec.id] = spec

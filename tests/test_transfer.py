@@ -1,0 +1,167 @@
+"""Transfer: its figures are what they are defined to be, and its runs are done once, whatever interrupts them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import neural_env
+from agents.algorithms import PPOConfig
+from agents.network import FrameNetworkConfig
+from evaluation.gap_report.transfer import measure_transfer
+from evaluation.transfer.arms import Unready
+from evaluation.transfer.command import TransferConfig, transfer
+from evaluation.transfer.figures import exploitation, final_less_best, improvement, transfer_ratio
+from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained, read_outcome, write_outcome
+from evaluation.transfer.table import table
+from neural_env.dream_options import DreamOptions
+from tiny_world import tiny_bundle
+from toy_game import COUNTING
+from toy_recording import record_toy
+from world_model.plain_config import InvalidConfig
+
+DRAWS = 500
+
+
+def _run(arm: Arm, seed: int, mean: float, curve: tuple[Stage, ...] = (), chosen: float | None = None) -> Trained:
+    games = np.random.default_rng(seed).normal(0, 1, 40)
+    returns = tuple((games - games.mean() + mean).tolist())
+    return Trained(arm, seed, 100, returns, () if chosen is None else (chosen,) * 40, curve)
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    """Random play earns -20, the real game's agents earn 10 (span 30), the dream's 4, imitators -5."""
+    curve = (Stage(50, -8.0, -2.0), Stage(100, 4.0, 5.0))
+    falling = (Stage(50, 7.0, 7.0), Stage(100, 4.0, 10.0))
+    runs = [_run("random", 0, -20.0), *(_run("real", seed, 10.0) for seed in range(3))]
+    runs += [_run("dream", 0, 4.0, curve, 4.0), _run("dream", 1, 4.0, falling, 4.0)]
+    runs += [_run("clone", 0, -5.0), _run("matched", 0, 3.0), _run("matched", 1, 5.0)]
+    return Outcome("Pong", "Dream/Pong-v0", "Real/Pong-v0", "w" * 64, "ppo", "", 100, 1000, tuple(runs))
+
+
+def test_the_ratio_is_the_normalised_real_return(outcome: Outcome) -> None:
+    ratio = transfer_ratio(outcome, DRAWS, seed=0)
+    assert ratio.value == pytest.approx(24 / 30)
+    of = ratio.estimate(2, 2)
+    assert 0.7 < of.low < 24 / 30 < of.high < 0.9
+    assert transfer_ratio(outcome, DRAWS, 0, "random").value == pytest.approx(0)
+    assert transfer_ratio(outcome, DRAWS, 0, "real").value == pytest.approx(1)
+
+
+def test_improvement_counts_pairs_of_runs(outcome: Outcome) -> None:
+    assert improvement(outcome, "clone", DRAWS, 0).value == 1.0
+    assert improvement(outcome, "matched", DRAWS, 0).value == 0.5  # above one of two
+    assert improvement(outcome, "real", DRAWS, 0).value == 0.0
+
+
+def test_exploitation_is_the_widest_gap_and_what_was_lost_since(outcome: Outcome) -> None:
+    assert exploitation(outcome) == pytest.approx([6 / 30, 6 / 30])
+    assert final_less_best(outcome) == pytest.approx([0.0, -3 / 30])
+
+
+def test_an_outcome_survives_its_file_and_nothing_else_does(tmp_path: Path, outcome: Outcome) -> None:
+    write_outcome(outcome, tmp_path)
+    assert read_outcome(tmp_path) == outcome
+    plain = json.loads((tmp_path / "transfer.json").read_text())
+    plain["runs"][0]["arm"] = "oracle"
+    (tmp_path / "transfer.json").write_text(json.dumps(plain))
+    with pytest.raises(InvalidConfig, match="arm"):
+        read_outcome(tmp_path)
+    with pytest.raises(FileNotFoundError, match="neural-env transfer writes it"):
+        read_outcome(tmp_path / "elsewhere")
+
+
+def test_the_gap_report_takes_runs_of_the_same_world_only(tmp_path: Path, outcome: Outcome) -> None:
+    write_outcome(outcome, tmp_path)
+    found = {metric.key: metric for metric in measure_transfer(tmp_path, "w" * 64, DRAWS, 0).metrics}
+    assert found["F1"].estimate.value == pytest.approx(24 / 30)
+    assert found["F1"].gap_closed is not None
+    assert found["F2"].estimate.value == 0.5
+    assert found["F3"].estimate.value == pytest.approx(0.2)
+    assert found["F3.final"].estimate.value == pytest.approx(-0.1)
+    assert found["F4"].estimate.value == pytest.approx(24 / 30)
+    for runs, world in ((tmp_path, "v" * 64), (None, "w" * 64)):
+        assert not any(metric.is_measured for metric in measure_transfer(runs, world, DRAWS, 0).metrics)
+    few = dataclasses.replace(outcome, runs=tuple(run for run in outcome.runs if run.arm != "real"))
+    write_outcome(few, tmp_path)
+    found = {metric.key: metric for metric in measure_transfer(tmp_path, "w" * 64, DRAWS, 0).metrics}
+    assert "no arm real" in found["F1"].note
+    assert found["F2"].is_measured
+
+
+def test_the_table_says_what_was_measured(outcome: Outcome) -> None:
+    text = table(outcome)
+    assert "0.800 (" in text
+    assert "imitation of what the world has seen" in text
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TransferConfig:
+    """The toy game, a world of random weights, and a few steps of everything."""
+    folder = tmp_path_factory.mktemp("transfer")
+    game = COUNTING.replace(name="ShortCounting", max_steps=20)
+    neural_env.register_game(game)
+    neural_env.register_dream(game.name, tiny_bundle(folder / "world", game))
+    record_toy(folder / "recording", game=game)
+    return TransferConfig(
+        game.name,
+        folder / "runs",
+        folder / "recording",
+        steps=64,
+        seeds=2,
+        episodes=3,
+        dream=DreamOptions(max_episode_steps=10, on_drift="ignore"),
+        algo=PPOConfig(lanes=2, rollout=16, batch=16, epochs=1),
+        network=FrameNetworkConfig(channels=(4, 4, 4), width=16),
+        judged=2,
+        judged_episodes=1,
+        clone_steps=2,
+        workers=1,
+    )
+
+
+def test_every_arm_runs_once_and_is_recalled(config: TransferConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    transfer(config)
+    assert config.out is not None
+    outcome = read_outcome(config.out)
+    assert {(run.arm, run.seed) for run in outcome.runs} == {
+        (arm, seed) for arm in ("dream", "real", "matched", "clone", "random") for seed in (0, 1)
+    }
+    assert all(len(run.returns) == 3 for run in outcome.runs)
+    (matched, _) = outcome.of("matched")
+    assert matched.steps == outcome.real_steps
+    assert [stage.steps for stage in outcome.of("dream")[0].curve] == [32, 64]
+    assert all(stage.dreamt is not None for stage in outcome.of("dream")[0].curve)
+    assert all(stage.dreamt is None for stage in outcome.of("real")[0].curve)
+    assert len({run.returns for run in outcome.of("real")}) == 2, "both seeds played the same"
+    assert (config.out / "transfer.png").stat().st_size > 1000
+    assert "transfer ratio" in capsys.readouterr().out
+
+    # What is done is kept: a run that is lost is made again, to the same scores, and no other one is touched.
+    kept = {file: file.stat().st_mtime_ns for file in config.out.glob("*/scored.json")}
+    lost = config.out / "real-1" / "scored.json"
+    lost.unlink()
+    transfer(config)
+    assert read_outcome(config.out) == outcome
+    assert all(file.stat().st_mtime_ns == before for file, before in kept.items() if file != lost)
+
+
+def test_without_the_recording_two_controls_are_left_out(config: TransferConfig) -> None:
+    """Here two processes at a time, which never ran the script that registered the game."""
+    assert config.out is not None
+    arms = "random,clone,matched"
+    transfer(dataclasses.replace(config, data=None, arms=arms, out=config.out.parent / "few", workers=2))
+    assert {run.arm for run in read_outcome(config.out.parent / "few").runs} == {"random"}
+
+
+def test_an_unknown_arm_is_refused(config: TransferConfig) -> None:
+    with pytest.raises(Unready, match="no arm 'dreem'"):
+        transfer(dataclasses.replace(config, arms="dreem"))
