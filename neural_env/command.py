@@ -51,6 +51,7 @@ STAGES: dict[str, Stage] = {
     "data show": Stage("data_gen.show:show", "write an episode as mp4 or GIF, with actions and rewards drawn in"),
     "data stats": Stage("data_gen.stats:stats", "sum up a recording: steps, returns, actions, splits"),
     "data export": Stage("data_gen.export:export", "write a recording as Minari, Parquet or mp4"),
+    "data merge": Stage("data_gen.merge:merge_command", "make one recording of several of the same game"),
     "data import-video": Stage("data_gen.import_video:import_video", "turn a video file into a recording"),
     "agent train": Stage(
         "agents.train:train",
@@ -83,6 +84,9 @@ STAGES: dict[str, Stage] = {
         "train only the decoder of a world on",
         "the same command goes on from the last checkpoint",
     ),
+    "world starts": Stage(
+        "world_model.starts_command:starts_command", "give a world other starts, from a recording of yours"
+    ),
     "world push": Stage("world_model.push_command:push", "share a world on the Hugging Face hub"),
     "world rollout": Stage(
         "world_model.rollout_command:rollout", "write the video of a dream from a moment you choose"
@@ -103,6 +107,11 @@ STAGES: dict[str, Stage] = {
         "evaluation.transfer.command:transfer",
         "train agents in the dream and in the game, and see what they are worth in the game",
         "the same command goes on: runs that are done are recalled, others go on from their last graded policy",
+    ),
+    "loop": Stage(
+        "evaluation.loop.command:loop",
+        "from nothing to an agent with few real steps: play, record, learn, dream, play better",
+        "the same command goes on from where it was",
     ),
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"

@@ -192,13 +192,11 @@ def _rows_of(archive: zipfile.ZipFile, name: str, dtype: type[np.generic], shape
 
 
 def choose_starts(recording: Recording, split: str, beginnings: int, middles: int, context: int, seed: int) -> Starts:
-    """Starts from held-out episodes: `beginnings` first, then `middles`.
+    """Starts from the episodes of a split, `beginnings` first, then `middles`; a shipped world's are held-out ones.
 
     A beginning is the frame of a reset, of as many different games. A middle is `context` frames up to a random moment
     at which the game is not over; the episodes of the split share them evenly.
     """
-    if split == "train":
-        raise InvalidStarts("split is 'train'; starts come from held-out episodes: 'validation' or 'test'")
     if beginnings + middles < 1 or min(beginnings, middles) < 0 or context < 1:
         raise InvalidStarts(
             f"{beginnings} beginnings, {middles} middles of {context} frames; expected at least one start of 1 or more"

@@ -16,7 +16,7 @@ from evaluation.gap_report.metric import TRACKS, Metric, Picture
 from evaluation.gap_report.report import GapReport, interval, number
 from evaluation.gap_report.verdict import Verdict
 
-_STYLE = (Path(__file__).parent / "page.css").read_text()
+STYLE = (Path(__file__).parent / "page.css").read_text()
 _PICTURE_WIDTH = 640
 _UNITS = {"": "", "%": "", "dB": "dB", "steps": "steps", "a 1000 steps": "/ 1000 steps", "steps/s": "steps/s"}
 _MARKS = {"yes": "✓", "no": "✗", "not measured": "?"}
@@ -35,7 +35,7 @@ def page(report: GapReport, pictures: Mapping[str, Picture]) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><style>{_STYLE}</style></head>\n<body><main>\n"
+        f"<title>{title}</title><style>{STYLE}</style></head>\n<body><main>\n"
         + "\n".join(sections)
         + _how(report)
         + "\n</main></body></html>\n"

@@ -22,7 +22,7 @@ from torch import nn
 
 from data_gen.recording import Recording
 from data_gen.windows import Windows
-from world_model.bundle import save_world
+from world_model.bundle import load_world, save_world
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.outcome import OutcomeConfig
 from world_model.plain_config import to_plain
@@ -52,6 +52,7 @@ class TrainWorldConfig:
     data: Path  # the recording
     out: Path  # the run's folder; the world comes to lie in <out>/world
     preset: Preset = field(default_factory=NanoPreset)  # sizes
+    init: Path | None = None  # a world of these sizes to begin from
     until: StageName = "export"  # the last stage to be done
     tokenizer: TokenizerTaskConfig = field(default_factory=TokenizerTaskConfig)
     tokenizer_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=48, steps=16_000, learning_rate=3e-3))
@@ -97,6 +98,8 @@ class _WorldRun:
         self._world = World(WorldConfig(game, config.preset.tokenizer, config.preset.dynamics, outcome)).to(
             processes.device
         )
+        if config.init is not None:
+            begin_from(self._world, config.init)
         self._world.outcome.set_shares(counts / counts.sum(), float(ended.mean()))
         self._seconds, self._steps = 0.0, 0
 
@@ -114,8 +117,9 @@ class _WorldRun:
         tokenizer = self._world.tokenizer
         if not isinstance(tokenizer, ConvTokenizer):
             return  # nothing to learn
-        with torch.no_grad():
-            tokenizer.backdrop.copy_(still_picture(self._frames))
+        if self._config.init is None:
+            with torch.no_grad():
+                tokenizer.backdrop.copy_(still_picture(self._frames))
         judge = judge_tokenizer(self._recording, tokenizer)
         self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
         tokenizer.requires_grad_(False)
@@ -187,6 +191,17 @@ class _WorldRun:
 
     def _windows(self, split: str, length: int) -> Windows:
         return Windows(self._recording, split, length, self._config.tokenizer_fit.seed, progress=True)
+
+
+def begin_from(world: World, folder: Path) -> None:
+    """Take over the weights of another world; an outcome head for other reward values begins anew."""
+    other = load_world(folder).world
+    ours, theirs = world.config, other.config
+    for name in ("game", "tokenizer", "dynamics"):
+        if getattr(ours, name) != getattr(theirs, name):
+            raise ValueError(f"the world in {folder} has another {name}: begin with the preset and game it was made of")
+    kept = {} if ours.outcome == theirs.outcome else dict(world.outcome.state_dict(prefix="outcome."))
+    world.load_state_dict({**other.state_dict(), **kept})
 
 
 def _digest(module: nn.Module) -> str:

@@ -1,0 +1,134 @@
+"""The loop goes from nothing to an agent, counts its real steps, and goes on wherever it was stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import neural_env
+from agents.algorithms import PPOConfig
+from agents.network import FrameNetworkConfig
+from agents.policy_file import read_record
+from data_gen.merge import merge
+from data_gen.recording import Recording, summed_steps
+from evaluation.loop.command import LoopConfig, OtherLoop, loop
+from evaluation.loop.rounds import Round
+from neural_env.dream_options import DreamOptions
+from toy_game import COUNTING
+from toy_recording import record_toy
+from world_model.bundle import load_world
+
+GAME = COUNTING.replace(name="LoopCounting", max_steps=40)
+RECIPE = {
+    "preset": {
+        "name": "nano",
+        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
+        "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 4, "memory_width": 16},
+    },
+    **{
+        name: {"batch": 8, "steps": 2, "warmup": 1, "evaluate_every": 2}
+        for name in ("tokenizer_fit", "dynamics_fit", "own_output_fit")
+    },
+    "window": 4,
+    "beginnings": 1,
+    "middles": 2,
+    "threads": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> LoopConfig:
+    neural_env.register_game(GAME)
+    folder = tmp_path_factory.mktemp("loop")
+    (folder / "recipe.json").write_text(json.dumps(RECIPE))
+    return LoopConfig(
+        folder / "out",
+        GAME.name,
+        rounds=2,
+        real_steps=1300,
+        recipe=folder / "recipe.json",
+        agent_steps=64,
+        episodes=1,
+        algo=PPOConfig(lanes=2, rollout=16, batch=16, epochs=1),
+        network=FrameNetworkConfig(channels=(4, 4, 4), width=16),
+        dream=DreamOptions(max_episode_steps=10, on_drift="ignore"),
+    )
+
+
+def test_the_loop_plays_records_learns_and_dreams(config: LoopConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    loop(config)
+    rounds = [json.loads((config.out / f"round-{number}/round.json").read_text()) for number in range(2)]
+    data = [Recording.open(config.out / f"round-{number}/data") for number in range(2)]
+    for number, (each, recording) in enumerate(zip(rounds, data, strict=True)):
+        due = config.real_steps * (number + 1) // 2
+        assert due - GAME.max_steps * 4 < each["real_steps"] <= due
+        assert each["real_steps"] == summed_steps(recording.entries())
+    second = Recording.open(config.out / "round-1/recording")
+    assert {entry.policy for entry in second.entries()} != {"random-hold"}, "the agent plays from the second round on"
+    first_agent = read_record(config.out / "round-0/agent/policies/step_00000064")
+    second_agent = read_record(config.out / "round-1/agent/policies/step_00000064")
+    assert second_agent.training["init"]["steps"] == first_agent.training["steps"] == 64
+    starts = load_world(config.out / "round-1/world").starts
+    assert len(starts) > 3, "agents dream from all that was played, not from the few held-out starts"
+    page = (config.out / "index.html").read_text()
+    assert "2 of 2 rounds" in page
+    assert "Round 1" in page
+    assert "http" not in page
+    assert capsys.readouterr().out.count("real return") == 2
+
+
+def test_the_same_command_recalls_and_a_lost_round_comes_again(config: LoopConfig) -> None:
+    loop(config)
+    last = config.out / "round-1" / "round.json"
+    before, kept = last.read_text(), (config.out / "round-1/world-run/world/manifest.json").stat().st_mtime_ns
+    last.unlink()
+    loop(dataclasses.replace(config, workers=2))
+    assert last.read_text() == before
+    assert (config.out / "round-1/world-run/world/manifest.json").stat().st_mtime_ns == kept
+
+
+def test_another_loop_is_refused(config: LoopConfig) -> None:
+    loop(config)
+    with pytest.raises(OtherLoop, match="another loop"):
+        loop(dataclasses.replace(config, agent_steps=65))
+    with pytest.raises(ValueError, match="real_steps is 1; expected at least 2"):
+        dataclasses.replace(config, real_steps=1)
+
+
+def test_rounds_keep_their_fields() -> None:
+    assert {field.name for field in dataclasses.fields(Round)} >= {"real_steps", "dream_return", "real_return", "world"}
+
+
+# ---- merging ---------------------------------------------------------------------------------------------------------
+
+
+def test_merged_recordings_hold_every_episode_once(tmp_path: Path) -> None:
+    record_toy(tmp_path / "one", seed=1)
+    record_toy(tmp_path / "two", seed=2)
+    parts = [Recording.open(tmp_path / name) for name in ("one", "two")]
+    merge(parts, tmp_path / "both")
+    both = Recording.open(tmp_path / "both")
+    for split in ("train", "validation", "test"):
+        ours = [entry.sha256 for entry in both.entries(split)]
+        assert ours == [entry.sha256 for part in parts for entry in part.entries(split)]
+    assert all(len(both.load(entry)) == entry.steps for entry in both.entries())
+    with pytest.raises(FileExistsError, match="already holds a recording"):
+        merge(parts, tmp_path / "both")
+
+
+def test_a_budget_is_never_exceeded(tmp_path: Path) -> None:
+    record_toy(tmp_path / "one")
+    merge([Recording.open(tmp_path / "one")], tmp_path / "some", at_most=200)
+    steps = summed_steps(Recording.open(tmp_path / "some").entries())
+    assert 0 < steps <= 200
+
+
+def test_other_games_are_not_mixed(tmp_path: Path) -> None:
+    record_toy(tmp_path / "one")
+    record_toy(tmp_path / "two", game=COUNTING)
+    with pytest.raises(ValueError, match="not of the same game"):
+        merge([Recording.open(tmp_path / name) for name in ("one", "two")], tmp_path / "both")
+    assert not (tmp_path / "both").exists()
