@@ -1,4 +1,4 @@
-"""The README does what it says: every command in it is executed, in order, in one temporary folder.
+"""README and tutorial do what they say: every command in them is executed, in order, in one temporary folder.
 
 A fenced block in bash or Python stands below one of these comments:
 
@@ -58,6 +58,7 @@ def _blocks(text: str) -> list[Block]:
 
 
 _README = _blocks((_ROOT / "README.md").read_text())
+_TUTORIAL = _blocks((_ROOT / "docs" / "training.md").read_text())
 
 
 def _setup(name: str) -> str:
@@ -68,7 +69,8 @@ def _setup(name: str) -> str:
 
 def test_every_block_says_whether_it_is_run() -> None:
     assert len(_README) >= 5
-    assert all(re.fullmatch(r"run|run: .+ becomes .+|setup: (main|tests)", block.mark) for block in _README)
+    blocks = [*_README, *_TUTORIAL]
+    assert all(re.fullmatch(r"run|run: .+ becomes .+|setup: (main|tests)", block.mark) for block in blocks)
 
 
 def test_a_block_without_a_mark_would_be_seen() -> None:
@@ -77,10 +79,11 @@ def test_a_block_without_a_mark_would_be_seen() -> None:
     assert marked.commands == [["a", "1"], ["b"]]
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocks", [_README, _TUTORIAL], ids=["README", "tutorial"])
+def test_every_command_runs(tmp_path: Path, blocks: list[Block]) -> None:
     """In order, each seeing what the ones before it left."""
-    commands = [command for block in _README if not block.is_setup for command in block.commands]
-    assert len(commands) >= 6
+    commands = [command for block in blocks if not block.is_setup for command in block.commands]
+    assert len(commands) >= 4
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # One thread: several wait on each other where other processes are busy, eight times as long in a measured case.
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
