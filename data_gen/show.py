@@ -22,6 +22,7 @@ from data_gen.policy import Frames
 from data_gen.recording import SPLITS, Recording
 
 _CAPTION_HEIGHT = 40  # pixels: two lines
+_LINE_HEIGHT = 18
 _WHITE = (235, 235, 235)
 
 
@@ -118,12 +119,13 @@ class VideoFile:
 
 
 def with_caption(picture: Frames, lines: list[str]) -> Frames:
-    """A picture with up to two lines below it, and with even sides."""
+    """A picture with lines below it, with room for two at least, and with even sides."""
     height, width = picture.shape[:2]
+    caption = _CAPTION_HEIGHT + _LINE_HEIGHT * max(0, len(lines) - 2)
     # H.264 wants even sides.
-    canvas = np.zeros((height + height % 2 + _CAPTION_HEIGHT, width + width % 2, 3), np.uint8)
+    canvas = np.zeros((height + height % 2 + caption, width + width % 2, 3), np.uint8)
     canvas[:height, :width] = picture
     for row, line in enumerate(lines):
-        below = (4, canvas.shape[0] - _CAPTION_HEIGHT + 16 + 18 * row)
+        below = (4, canvas.shape[0] - caption + 16 + _LINE_HEIGHT * row)
         cv2.putText(canvas, line, below, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _WHITE, 1, cv2.LINE_AA)
     return canvas

@@ -11,7 +11,7 @@ import pytest
 from data_gen.window import Window
 from neural_env.play.playground import InvalidPlay, Playground
 from neural_env.play.scene import Scene
-from neural_env.play.session import Opening, Session
+from neural_env.play.session import RANGES, Opening, Session
 from neural_env.play.window import play_in_window
 from toy_play import PLAYED, PLAYERS, toy_playground
 
@@ -87,3 +87,20 @@ def test_without_a_screen_the_other_ways_are_named(
     monkeypatch.setattr(pygame.display, "set_mode", no_screen)
     with closing(Session(ground, {})) as session, pytest.raises(InvalidPlay, match="use --web or --headless"):
         play_in_window(session, tmp_path)
+
+
+def test_every_way_of_sampling_has_its_keys(
+    ground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page has a slider for each."""
+    keys = [pygame.K_l, pygame.K_y, pygame.K_h, pygame.K_v]
+    changed: list[dict[str, float]] = []
+    sample = Session.sample
+
+    def sampled(session: Session, **changes: float) -> None:
+        changed.append(changes)
+        sample(session, **changes)
+
+    monkeypatch.setattr(Session, "sample", sampled)
+    _played(ground, tmp_path, [[key] for key in keys], monkeypatch, view="dream")
+    assert {name for change in changed for name in change} == set(RANGES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pygame
 
+from data_gen.policy import Frames
 from data_gen.show import with_caption
 from data_gen.window import Window
 from neural_env.play.keys import action_of, key_names
@@ -15,6 +17,7 @@ from neural_env.play.playground import InvalidPlay
 from neural_env.play.session import HUMAN, RANGES, Session
 
 _SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+_CHARACTER = 6  # pixels, of the captions
 _ARROWS = {"up": "w", "left": "a", "down": "s", "right": "d"}
 
 
@@ -80,11 +83,15 @@ class _Desk:
 
     def _show(self) -> None:
         sampling = self._session.sampling
-        how = "" if sampling is None else f"  steps {sampling.steps}  temperature {sampling.temperature:g}"
+        how = [] if sampling is None else [f"{name.replace('_', ' ')} {getattr(sampling, name):g}" for name in RANGES]
         speed = _SPEEDS[self._speed]
         self._window.fps = self._game.render_fps * speed
-        state = f"{self._session.player}  speed {speed:g}{how}{'  filming' * self._session.scene.filming}"
-        self._window.show(with_caption(self._session.picture(), [state, self._said or _HELP]))
+        filming = ["filming"] * self._session.scene.filming
+        state = "  ".join([self._session.player, f"speed {speed:g}", *how, *filming])
+        picture = self._session.picture()
+        # Two lines for what is the case, three for what can be done: a window that changes its size is a nuisance.
+        lines = [*_wrapped(state, picture, 2), *_wrapped(self._said or _HELP, picture, 3)]
+        self._window.show(with_caption(picture, lines))
 
     # ---- what the keys do --------------------------------------------------------------------------------------------
 
@@ -146,7 +153,20 @@ _KEYS: dict[str, tuple[str, Callable[[_Desk], None]]] = {
     "l": ("more steps", lambda desk: desk._sample("steps", 1)),
     "t": ("colder", lambda desk: desk._sample("temperature", -1)),
     "y": ("warmer", lambda desk: desk._sample("temperature", 1)),
+    "g": ("less guidance", lambda desk: desk._sample("guidance", -1)),
+    "h": ("more guidance", lambda desk: desk._sample("guidance", 1)),
+    "c": ("less context noise", lambda desk: desk._sample("context_noise", -1)),
+    "v": ("more context noise", lambda desk: desk._sample("context_noise", 1)),
     "r": ("film", _Desk._film),
     "escape": ("end", lambda desk: setattr(desk, "_closed", True)),
 }
-_HELP = "p pause  . step  return again  tab view  m player  [ ] start  - = speed  k l steps  t y temperature  r film"
+_HELP = (
+    "p pause  . step  return again  tab view  m player  [ ] start  - = speed  k l steps  t y temperature  "
+    "g h guidance  c v context noise  r film"
+)
+
+
+def _wrapped(text: str, picture: Frames, lines: int) -> list[str]:
+    """So many lines that fit below a picture."""
+    parts = textwrap.wrap(text, picture.shape[1] // _CHARACTER, replace_whitespace=False)[:lines]
+    return parts + [""] * (lines - len(parts))
