@@ -81,6 +81,15 @@ def test_what_a_twin_is_told_it_repeats_exactly(identity: tuple[GapReport, Path]
     report, _ = identity
     for key in ("C1", "C2.8", "C3", "D2", "D3", "D4", "E1", "E1.dream", "E1.dream.end", "E3", "E4", "E4.sum"):
         assert report[key].gap_closed == Estimate(1, 1, 1, *_size(report[key])), key
+    (rewards,) = report.curves["rewards_confused"]
+    assert all(
+        count == 0 or row == column
+        for row, counts in enumerate(rewards["counts"])
+        for column, count in enumerate(counts)
+    )
+    real, dreamt = report.curves["actions_confused"]
+    assert real["counts"] == dreamt["counts"]
+    assert real["labels"] == ["left", "middle", "right"]
 
 
 def _size(metric: Metric) -> tuple[int, int]:
@@ -417,6 +426,8 @@ def test_the_page_holds_everything_and_loads_nothing(identity: tuple[GapReport, 
         "drift",
         "feature distance",
         "reliability",
+        "actions read off dreamt frames",
+        "rewards one step from real frames",
     ):
         assert f'aria-label="{drawn}' in page or drawn in page
     assert "prefers-color-scheme: dark" in page

@@ -15,11 +15,12 @@ from agents.policy_file import read_record
 from data_gen.merge import merge
 from data_gen.recording import Recording, summed_steps
 from evaluation.loop.command import LoopConfig, OtherLoop, loop
-from evaluation.loop.rounds import Round
+from neural_env.configuration import parse_config
 from neural_env.dream_options import DreamOptions
 from toy_game import COUNTING
 from toy_recording import record_toy
 from world_model.bundle import load_world
+from world_model.training.train_world import TrainWorldConfig
 
 GAME = COUNTING.replace(name="LoopCounting", max_steps=40)
 RECIPE = {
@@ -98,8 +99,12 @@ def test_another_loop_is_refused(config: LoopConfig) -> None:
         dataclasses.replace(config, real_steps=1)
 
 
-def test_rounds_keep_their_fields() -> None:
-    assert {field.name for field in dataclasses.fields(Round)} >= {"real_steps", "dream_return", "real_return", "world"}
+@pytest.mark.parametrize("name", ["loop_world.json", "loop_world_again.json"])
+def test_the_recipes_say_how_a_world_is_trained(name: str, tmp_path: Path) -> None:
+    """A setting that does not exist would be found after the first recording otherwise."""
+    recipe = Path(__file__).parents[1] / "recipes" / name
+    words = ["--config", str(recipe), "--data", str(tmp_path), "--out", str(tmp_path)]
+    assert parse_config(TrainWorldConfig, words, "world train").beginnings == 1
 
 
 # ---- merging ---------------------------------------------------------------------------------------------------------

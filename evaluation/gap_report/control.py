@@ -151,6 +151,24 @@ class Following:
             )
         ]
 
+    def confusions(self, meanings: Sequence[str]) -> list[dict[str, object]]:
+        """For the page: what is read off real and off dreamt frames, by what was played."""
+        classes = int(self.model.classes.max()) + 1
+        labels = [
+            " ".join(name.lower() for name, own in zip(meanings, self.model.classes, strict=True) if own == each)
+            for each in range(classes)
+        ]
+        played = np.concatenate(self.played)
+        return [
+            {
+                "title": f"actions read off {side} frames",
+                "rows": "played",
+                "labels": labels,
+                "counts": _confusion(np.concatenate(read), played, classes).reshape(classes, classes).tolist(),
+            }
+            for side, read in (("real", self.real), ("dreamt", self.dreamt))
+        ]
+
 
 def _confusion(read: Ints, played: Ints, classes: int) -> Floats:
     return np.bincount(played * classes + read, minlength=classes**2).astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from typing import Any
 
 from evaluation.gap_report.charts import Plot, ladder
@@ -124,6 +125,26 @@ def reliability(table: dict[str, Any]) -> str:
     for probability, share, count in zip(table["probability"], table["share"], table["count"], strict=True):
         plot.dot(probability, share, "dot dream", f"{count} steps", radius=4)
     return plot.svg("reliability of the probability of the end")
+
+
+def confusions(tables: list[dict[str, Any]]) -> str:
+    """What was made of each class, row by row; shares of the row give the colour."""
+    return f"<div class='two'>{''.join(_confusion(table) for table in tables)}</div>"
+
+
+def _confusion(table: dict[str, Any]) -> str:
+    labels = [escape(label) for label in table["labels"]]
+    head = "".join(f"<th>{label}</th>" for label in labels)
+    rows = "".join(
+        f"<tr><th>{label}</th>"
+        + "".join(f"<td style='--share:{count / max(1, sum(counts)):.3f}'>{count:,.0f}</td>" for count in counts)
+        + "</tr>"
+        for label, counts in zip(labels, table["counts"], strict=True)
+    )
+    return (
+        f"<figure class='scroll'><table class='confusion'><caption>{escape(table['title'])}</caption><thead><tr>"
+        f"<th>{escape(table['rows'])}</th>{head}</tr></thead><tbody>{rows}</tbody></table></figure>"
+    )
 
 
 def transfer(runs: list[dict[str, Any]]) -> str:

@@ -74,6 +74,15 @@ class Outcomes:
         ends, real = ([each.astype(np.float64) for each in series] for series in (self.ends, self.real_ends))
         return [self._f1(f"{prefix}.end", what, ends, real, _END_TOLERANCE, draws, seed)]
 
+    def confusion(self, where: str) -> dict[str, object]:
+        """For the page: the dream's rewards by the real ones, step for step."""
+        ours, real = np.concatenate(self.rewards), np.concatenate(self.real_rewards)
+        values = np.union1d(ours, real)
+        counts = np.zeros((len(values), len(values)), np.int64)
+        np.add.at(counts, (np.searchsorted(values, real), np.searchsorted(values, ours)), 1)
+        labels = [f"{value:+g}" if value else "0" for value in values]
+        return {"title": f"rewards {where}", "rows": "real", "labels": labels, "counts": counts.tolist()}
+
     def _matches(self, ours: list[Floats], real: list[Floats], tolerance: int) -> list[Matches]:
         return [match_events(one, other, tolerance) for one, other in zip(ours, real, strict=True)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from data_gen.atomic import write_atomically
 from evaluation.gap_report.charts import Bar, bars
-from evaluation.gap_report.drawings import drift, features, horizons, ranks, reliability, scatter, transfer
+from evaluation.gap_report.drawings import confusions, drift, features, horizons, ranks, reliability, scatter, transfer
 from evaluation.gap_report.metric import TRACKS, Metric, Picture
 from evaluation.gap_report.report import GapReport, interval, number
 from evaluation.gap_report.verdict import Verdict
@@ -159,6 +159,10 @@ def _charts(report: GapReport) -> list[str]:
                 f"<div class='two'><figure>{reliability(curves['reliability'])}</figure></div>",
             )
         )
+    confused = [*curves.get("actions_confused", []), *curves.get("rewards_confused", [])]
+    if confused:
+        text = "Rows: what was the case. Columns: what the dream (or the reader of actions) made of it."
+        drawn.append(_section("What is taken for what?", text, confusions(confused)))
     if curves.get("transfer"):
         text = (
             "Mean returns over training, run by run. Where the dream's line lies above the real one of the same "

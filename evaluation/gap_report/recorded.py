@@ -128,8 +128,10 @@ def _foretold(
     if "C" in tracks:
         findings.append(Findings(gain.metrics(profile.draws, seed)))
     if "E" in tracks:
-        rewards = foretold.reward_metrics("E1", "one step from real frames", profile.draws, seed)
-        findings += [Findings(rewards), with_ends.calibration(profile.draws, seed)]
+        where = "one step from real frames"
+        rewards = foretold.reward_metrics("E1", where, profile.draws, seed)
+        findings.append(Findings(rewards, {"rewards_confused": [foretold.confusion(where)]}))
+        findings.append(with_ends.calibration(profile.draws, seed))
     return findings
 
 
@@ -188,7 +190,9 @@ def _left_alone(
         found = drift.findings(profile.draws, seed)
         findings.append(replace(found, pictures={"worst": worst.picture(compared.spec.render_fps)}))
     if following is not None:
-        findings.append(Findings([*skill.metrics(profile.draws, seed), *following.metrics(profile.draws, seed)]))
+        metrics = [*skill.metrics(profile.draws, seed), *following.metrics(profile.draws, seed)]
+        confused = following.confusions(compared.spec.action_meanings)
+        findings.append(Findings(metrics, {"actions_confused": confused}))
     if "E" in tracks:
         for batch in roll_outs(dreamer, _last(shown, steps, profile.rollouts), seed, "ends"):
             with_ends.add(batch)
