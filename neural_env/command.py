@@ -116,6 +116,9 @@ STAGES: dict[str, Stage] = {
     "bench recording": Stage(
         "agents.bench_recording:bench_recording", "what recording costs, against bare stepping in the same run"
     ),
+    "bench training": Stage(
+        "agents.bench_training:bench_training", "how fast an agent trains in a dream, against the same in its game"
+    ),
     "bench world": Stage(
         "evaluation.bench_world:bench_world", "how fast a world steps, against its game in the same run"
     ),

@@ -12,6 +12,7 @@ import pytest
 
 import neural_env
 from agents.algorithms import DQNConfig, PPOConfig
+from agents.bench_training import BenchTrainingConfig, measure_training
 from agents.evaluate import evaluate
 from agents.frozen import FrozenPolicy
 from agents.network import FrameNetworkConfig
@@ -157,3 +158,16 @@ def test_dreamt_games_are_scored_side_by_side_as_one_by_one(world: Path) -> None
     many = evaluate(policy, "Dream/World-v0", 5, first_seed=3, lanes=4, **options)
     one = evaluate(policy, "Dream/World-v0", 5, first_seed=3, lanes=1, **options)
     assert many == one
+
+
+def test_the_bench_takes_turns_and_accounts_for_the_time(world: Path) -> None:
+    """Whoever is slow in the dream has to see where: simulator, policy or update."""
+    dream = DreamOptions(world=str(world), on_drift="ignore")
+    config = BenchTrainingConfig(
+        "Dream/World-v0", dream, PPO, FrameNetworkConfig(channels=(4, 4, 4), width=16), turns=2, steps=48
+    )
+    turns = measure_training(config)
+    assert list(turns) == ["Dream/World-v0", REAL]
+    for turn in [*turns["Dream/World-v0"], *turns[REAL]]:
+        assert turn.steps == 48
+        assert min(turn.simulator, turn.policy, turn.update) > 0
