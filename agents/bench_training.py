@@ -3,8 +3,8 @@
     neural-env bench training --env Dream/Pong-v0
 
 The same algorithm with the same settings takes turns in both, so that whatever else the machine does meets both. The
-time of a step is split into simulator (all that `step` of the lanes costs, pictures included), policy (choosing actions,
-keeping what was seen) and update.
+time of a step is split into simulator (all that `step` of the lanes costs, pictures included), policy (choosing
+actions, keeping what was seen) and update.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ from neural_env.play.headless import film_log, film_turns
 from neural_env.play.match import Match
 from neural_env.play.playground import InvalidPlay, Playground, View
 from neural_env.play.session import HUMAN, MakePolicy, Opening, Session
-from neural_env.world_folders import shipped_world
 from world_model.action_script import read_actions
+from world_model.shipped import shipped_world
 from world_model.training.unfinished_world import is_unfinished_run, unfinished_world
 
 _GAME = "Pong"

@@ -46,7 +46,7 @@ Turn = Callable[[], int]  # does something and says how much
 class BenchWorldConfig:
     """Measure a world's speed against that of its game."""
 
-    world: str  # a folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     lanes: tuple[int, ...] = (1, 8, 64, 256)
     turns: int = 5
     seconds: float = 1.0  # that each part of a turn lasts at least

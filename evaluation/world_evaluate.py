@@ -66,7 +66,7 @@ _FORCED_STEPS = 128  # in a row
 class WorldEvaluateConfig:
     """Measure a world on held-out games: pictures, rewards, control, long dreams."""
 
-    world: str  # a folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     data: Path  # a recording of the same game
     out: Path  # folder of the report
     split: Literal["test", "validation"] = "test"

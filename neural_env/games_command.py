@@ -11,8 +11,8 @@ from data_gen.games import game, games
 from data_gen.registration import twin_id
 from data_gen.spec import GameSpec
 from neural_env.registration import dream_id
-from neural_env.world_folders import shipped_world
 from world_model.bundle_files import BundleFiles, InvalidBundle
+from world_model.shipped import shipped_world
 
 
 @dataclass(frozen=True)

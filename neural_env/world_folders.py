@@ -8,8 +8,8 @@ from data_gen.spec import GameSpec, InvalidSpec
 from neural_env.dream_options import DreamOptions, InvalidOption
 from world_model.bundle_files import BundleFiles, InvalidBundle
 from world_model.plain_config import InvalidConfig, read_json
+from world_model.shipped import shipped_world
 
-SHIPPED = Path(__file__).parent / "worlds"  # one folder a game, in lower case
 _HUB = "hf:"
 
 
@@ -19,12 +19,6 @@ class NoWorld(FileNotFoundError):
 
 class WrongWorld(ValueError):
     """What lies there is a world, but not the one that is wanted."""
-
-
-def shipped_world(game: str) -> Path | None:
-    """The folder of the world that comes with the package for a game, if there is one."""
-    folder = SHIPPED / game.lower()
-    return folder if folder.is_dir() else None
 
 
 def find_world(options: DreamOptions) -> Path:

@@ -22,10 +22,10 @@ import neural_env  # noqa: F401  (registers the ids)
 from data_gen.actions import InvalidAction
 from data_gen.games import game
 from data_gen.twin import Twin
-from neural_env import world_folders
 from neural_env.dream_env import DreamEnv
 from neural_env.dream_options import InvalidOption
 from toy_dream import TOY, actions_of, assert_same, toy_world
+from world_model import shipped as shipped_worlds
 
 ACCEPTED = [1, np.int64(1), np.uint8(1), np.array(1), np.array(1, np.int32)]
 REFUSED = [
@@ -45,7 +45,7 @@ def ids(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
     shipped = tmp_path_factory.mktemp("shipped")
     toy_world(shipped / "pong", game("Pong"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world_folders, "SHIPPED", shipped)
+        patch.setattr(shipped_worlds, "SHIPPED", shipped)
         yield [("Dream/World-v0", {"world": str(world)}), ("Dream/Pong-v0", {})]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import neural_env
 from data_gen.games import game, games
-from neural_env import shared_world, world_folders
+from neural_env import shared_world
 from neural_env.command import main
 from neural_env.dream_env import DreamEnv
 from neural_env.dream_options import InvalidOption
@@ -35,7 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of worlds that come with the package."""
-    monkeypatch.setattr(world_folders, "SHIPPED", tmp_path / "worlds")
+    monkeypatch.setattr(shipped_worlds, "SHIPPED", tmp_path / "worlds")
     return tmp_path / "worlds"
 
 

@@ -1,6 +1,7 @@
-"""Worlds by name: a folder here, or `hf:org/name@revision` on the Hugging Face hub.
+"""Worlds by name: a folder here, a game whose world ships with the package, or `hf:org/name@revision` on the hub.
 
     load_world(resolve_world("worlds/pong"))
+    load_world(resolve_world("Pong"))                           # if there is no such folder
     load_world(resolve_world("hf:someone/pong-world@v1"))       # needs the extra: pip install 'neural-env[hub]'
 
 Only the prefix `hf:` makes anything here touch the network. Of a repository only the five files of a bundle are
@@ -20,6 +21,7 @@ from typing import Any
 
 from world_model.bundle import load_world
 from world_model.bundle_files import MAX_BYTES
+from world_model.shipped import shipped_world
 
 _PREFIX = "hf:"
 _REPOSITORY = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
@@ -39,7 +41,7 @@ def resolve_world(name: str, cache: Path | None = None) -> Path:
         'worlds/pong'
     """
     if not name.startswith(_PREFIX):
-        return Path(name)
+        return (None if Path(name).is_dir() else shipped_world(name)) or Path(name)
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(

@@ -33,7 +33,7 @@ _ERROR_SCALE = 8  # so that errors of a few levels can be seen
 class ReconstructConfig:
     """Encode and decode held-out frames, and say what is lost."""
 
-    world: str  # a folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     data: Path  # a recording
     out: Path  # a picture: real | rebuilt | error, eight times enlarged
     split: str = "test"

@@ -30,7 +30,7 @@ from world_model.simulator import Context, Simulator
 class RolloutConfig:
     """Write the video of a dream; beside the real game where the start is a moment of a recording."""
 
-    world: str  # a folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     out: Path  # ends in .mp4 or .gif
     start: str = "0"  # number of one of the world's starts, a picture of the game, or a recording
     split: str = "test"  # of the recording

@@ -23,7 +23,7 @@ from world_model.starts import Starts, choose_starts
 class StartsConfig:
     """Give a world other starts."""
 
-    world: str  # folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     data: Path  # a recording of the same game
     out: Path  # folder of the new world
     split: Literal["train", "validation", "test"] = "train"

@@ -26,7 +26,7 @@ from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConf
 class FinetuneDecoderConfig:
     """Train the decoder of a world on; the same command goes on where it was stopped."""
 
-    world: str  # a folder, or hf:organisation/name@revision
+    world: str  # a folder, a game whose world ships, or hf:organisation/name@revision
     data: Path  # a recording
     out: Path  # the run's folder; the world comes to lie in <out>/world
     moving: float = 24.0  # what a pixel that moves weighs, beside 1
