@@ -25,6 +25,7 @@ from neural_env.games_command import described
 from neural_env.lane_check import COUNTS, deviating_counts, random_world
 from neural_env.registration import register_dreams
 from toy_dream import TOY, assert_same, toy_world
+from world_model import shipped as shipped_worlds
 
 
 @pytest.fixture(scope="module")
