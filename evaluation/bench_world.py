@@ -28,6 +28,7 @@ from data_gen.twin import Twin
 from evaluation.report import Row, figure_text
 from evaluation.step_time import constant_cost
 from world_model.bundle import load_world
+from world_model.card import put_into_card
 from world_model.flops import flops_per_frame
 from world_model.hub import resolve_world
 from world_model.sampling_changes import SamplingChanges
@@ -52,6 +53,7 @@ class BenchWorldConfig:
     seconds: float = 1.0  # that each part of a turn lasts at least
     late_step: int = 10_000  # whose time is compared with that of step 100; 0: do not
     json: bool = False  # print JSON instead of a table
+    card: bool = False  # also put the table into the world's own card
     device: str = "cpu"
     sampling: SamplingChanges = field(default_factory=SamplingChanges)
 
@@ -130,6 +132,10 @@ class WorldSpeed:
 def bench_world(config: BenchWorldConfig) -> None:
     """Measure and print."""
     speed = measure_speed(config)
+    if config.card:
+        put_into_card(
+            resolve_world(config.world), "Speed", f"By `neural-env bench world`.\n\n```\n{speed.to_text()}\n```"
+        )
     print(json.dumps(speed.to_dict(), indent=1) if config.json else speed.to_text())
 
 

@@ -36,6 +36,7 @@ from evaluation.world_targets import world_targets
 from evaluation.world_tokenizer import measure_tokenizer
 from neural_env.dream_vector import DreamVectorEnv
 from world_model.bundle import LoadedWorld, load_world
+from world_model.card import put_into_card
 from world_model.hub import resolve_world
 from world_model.sampling_changes import SamplingChanges
 from world_model.simulator import Simulator
@@ -81,6 +82,7 @@ class WorldEvaluateConfig:
     late_step: int | None = None  # whose time is compared with that of step 100; 0: do not
     batch: int = 64  # lanes computed at once
     seed: int = 0
+    card: bool = False  # also put the table into the world's own card
     device: str = "cpu"
     sampling: SamplingChanges = field(default_factory=SamplingChanges)
 
@@ -110,6 +112,8 @@ def evaluate_world(config: WorldEvaluateConfig) -> None:
     pictures = plot_curves(curves, config.out)
     write_atomically(config.out / "report.json", report.to_json())
     write_atomically(config.out / "report.md", report.to_markdown(pictures).encode())
+    if config.card:
+        put_into_card(folder, "Quality", f"On {facts['recording']}, by `neural-env world evaluate`.\n\n{table(rows)}")
     print(table(rows))
     reached = sum(row.verdict == "passed" for row in rows)
     print(f"\n{config.out / 'report.md'}: {reached} of {sum(row.target is not None for row in rows)} targets reached")

@@ -38,7 +38,7 @@ from toy_recording import record_toy
 from world_model.blank_world import blank_world
 from world_model.bundle import LoadedWorld, load_world, save_world
 from world_model.bundle_files import InvalidBundle
-from world_model.card import CardFacts, DataFacts, Figure, TrainingFacts, card_markdown, memory_seconds
+from world_model.card import CardFacts, DataFacts, TrainingFacts, card_markdown, memory_seconds, put_into_card
 from world_model.conv_tokenizer import ConvTokenizerConfig
 from world_model.hub import HubUnavailable, push_world, resolve_world
 from world_model.patch_tokenizer import PatchTokenizerConfig
@@ -1005,9 +1005,7 @@ def test_only_a_whole_world_is_pushed(hub: _Hub, made: Path, tmp_path: Path) -> 
 def test_the_card_says_what_there_is_to_know() -> None:
     facts = CardFacts(
         data=DataFacts("recordings/toy", 12_345, 67, ("random-hold", "ppo")),
-        training=TrainingFacts("neural-env world train --preset nano", 2_000, 8_100.0, "2 cores of a CPU"),
-        quality=(Figure("tokenizer PSNR", 49.71, (49.5, 49.9), "dB"), Figure("ghost balls", 0.0, unit="%")),
-        speed=(Figure("64 lanes", 2150.0, unit="steps/s"),),
+        training=TrainingFacts("neural-env world train", '{"window": 24}', 2_000, 8_100.0, "2 cores of a CPU"),
         flops_per_frame=41_500_000,
     )
     world = tiny_world()
@@ -1015,10 +1013,32 @@ def test_the_card_says_what_there_is_to_know() -> None:
     parameters = sum(parameter.numel() for parameter in world.parameters())
     for words in (
         "# A world of Counting", "recordings/toy, 12,345 steps in 67 episodes", "random-hold, ppo", "derived from the",
-        "`neural-env world train --preset nano`", "2,000 optimizer steps in 2 h 15 min, on 2 cores of a CPU",
-        "| tokenizer PSNR | 49.71 (49.5 to 49.9) dB |", "| ghost balls | 0 % |", "| 64 lanes | 2150 steps/s |",
+        "`neural-env world train`", '{"window": 24}', "2,000 optimizer steps in 2 h 15 min, on 2 cores of a CPU",
         f"{parameters:,} parameters", "41.5 MFLOP a frame", "6 steps back, which is 0.60 seconds",
     ):  # fmt: skip
         assert words in card
     assert memory_seconds(world.config) == 6 * 2 / 20
-    assert "Not measured yet." in card_markdown(dataclasses.replace(facts, quality=(), speed=()), world)
+    assert card.count("Not measured yet.") == 2
+
+
+def test_what_is_measured_later_joins_the_card_and_nothing_else_changes(tmp_path: Path) -> None:
+    facts = CardFacts(
+        data=DataFacts("recordings/toy", 12_345, 67, ("random-hold",)),
+        training=TrainingFacts("neural-env world train", "{}", 2_000, 8_100.0, "2 cores of a CPU"),
+        flops_per_frame=41_500_000,
+    )
+    folder = tmp_path / "world"
+    save_world(folder, tiny_world(), SimulatorConfig(), tiny_starts(), card_markdown(facts, tiny_world()))
+    before = {name: (folder / name).read_bytes() for name in LISTED}
+    for _ in range(2):  # measured again, the new figures take the place of the old ones
+        put_into_card(folder, "Quality", "| a | 1 |")
+        put_into_card(folder, "Speed", "2,000 steps/s")
+    card = (folder / "card.md").read_text()
+    assert card.count("| a | 1 |") == card.count("2,000 steps/s") == 1
+    assert "Not measured" not in card
+    assert card.index("## Quality") < card.index("| a | 1 |") < card.index("## Speed") < card.index("2,000 steps/s")
+    assert card.index("2,000 steps/s") < card.index("## Size")
+    assert all((folder / name).read_bytes() == before[name] for name in LISTED if name != "card.md")
+    assert load_world(folder).starts[0].reset_seed == tiny_starts()[0].reset_seed
+    with pytest.raises(ValueError, match="no heading 'Taste'"):
+        put_into_card(folder, "Taste", "sweet")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from world_model.bundle import load_world, save_world
 from world_model.size_limits import lane_bytes
 from world_model.world import World, WorldConfig
+
+_UNKNOWN = "Not measured yet."
 
 
 @dataclass(frozen=True)
@@ -23,23 +27,10 @@ class TrainingFacts:
     """What it cost."""
 
     recipe: str  # the command that does it again
+    settings: str  # and what it is told, in JSON
     steps: int  # of the optimizer, all stages together
     seconds: float
     machine: str  # in words
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured number, with its 95 % interval if it has one."""
-
-    what: str
-    value: float
-    interval: tuple[float, float] | None = None
-    unit: str = ""
-
-    def __str__(self) -> str:
-        interval = f" ({self.interval[0]:.4g} to {self.interval[1]:.4g})" if self.interval else ""
-        return f"{self.value:.4g}{interval} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -48,8 +39,6 @@ class CardFacts:
 
     data: DataFacts
     training: TrainingFacts
-    quality: tuple[Figure, ...]  # measured on the weights as shipped
-    speed: tuple[Figure, ...]
     flops_per_frame: int
 
 
@@ -78,11 +67,11 @@ def card_markdown(facts: CardFacts, world: World) -> str:
         "## Training",
         f"- Recipe: `{facts.training.recipe}`\n"
         f"- {facts.training.steps:,} optimizer steps in {_duration(facts.training.seconds)}, on "
-        f"{facts.training.machine}",
+        f"{facts.training.machine}\n\n```json\n{facts.training.settings}\n```",
         "## Quality",
-        _table(facts.quality),
+        _UNKNOWN,
         "## Speed",
-        _table(facts.speed),
+        _UNKNOWN,
         "## Size",
         f"- {parameters:,} parameters, {2 * parameters / 1e6:.1f} MB in bfloat16\n"
         f"- {facts.flops_per_frame / 1e6:,.1f} MFLOP a frame, however long the episode\n"
@@ -94,10 +83,16 @@ def card_markdown(facts: CardFacts, world: World) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _table(figures: tuple[Figure, ...]) -> str:
-    if not figures:
-        return "Not measured yet."
-    return "\n".join(["| what | figure |", "|---|---|", *(f"| {figure.what} | {figure} |" for figure in figures)])
+def put_into_card(folder: Path, heading: str, text: str) -> None:
+    """Replace what the card of the world in `folder` says under a heading; weights and starts stay as they are."""
+    loaded = load_world(folder)
+    card = (folder / "card.md").read_text()
+    before, found, after = card.partition(f"## {heading}\n")
+    if not found:
+        raise ValueError(f"the card in {folder} has no heading {heading!r}; its figures belong below one")
+    _, following, rest = after.partition("\n## ")
+    changed = f"{before}{found}\n{text.strip()}\n" + (f"{following}{rest}" if following else "")
+    save_world(folder, loaded.world, loaded.simulator, loaded.starts, changed, overwrite=True)
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ lies in `<out>/world`.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from torch import nn
 from data_gen.recording import Recording
 from data_gen.windows import Windows
 from world_model.bundle import load_world, save_world
+from world_model.card import TrainingFacts
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.outcome import OutcomeConfig
 from world_model.plain_config import to_plain
@@ -37,7 +39,7 @@ from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.surprise_limit import set_surprise_limit
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
-from world_model.training.world_card import training_card
+from world_model.training.world_card import machine, training_card
 from world_model.training.world_report import WorldReport
 from world_model.world import World, WorldConfig
 
@@ -183,8 +185,10 @@ class _WorldRun:
         split = "test" if self._recording.entries("test") else "validation"
         reach = self._world.config.dynamics.reach
         starts = choose_starts(self._recording, split, config.beginnings, config.middles, reach, seed=0)
-        recipe = f"neural-env world train --preset {config.preset.name} --data {config.data.name}"
-        card = training_card(self._recording, self._world, self._steps, self._seconds, recipe)
+        settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "until", "device")}
+        recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
+        facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, machine())
+        card = training_card(self._recording, self._world, facts)
         folder = config.out / "world"
         save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)
         print(f"{folder}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB, {len(starts)} starts")

@@ -12,21 +12,20 @@ from world_model.flops import flops_per_frame
 from world_model.world import World
 
 
-def training_card(recording: Recording, world: World, steps: int, seconds: float, recipe: str) -> str:
-    """Its text; `neural-env world evaluate` adds the figures."""
+def training_card(recording: Recording, world: World, training: TrainingFacts) -> str:
+    """Its text; `neural-env world evaluate --card` and `bench world --card` add the figures."""
     entries = recording.entries("train")
     policies = tuple(sorted({entry.policy for entry in entries}))
     facts = CardFacts(
         DataFacts(recording.root.name, summed_steps(entries), len(entries), policies),
-        TrainingFacts(recipe, steps, seconds, _machine()),
-        quality=(),
-        speed=(),
+        training,
         flops_per_frame=flops_per_frame(world),
     )
     return card_markdown(facts, world)
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What trains here, in words."""
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     return f"{platform.machine()} CPU with {torch.get_num_threads()} threads"
