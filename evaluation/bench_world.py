@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from data_gen.spec import GameSpec
 from data_gen.twin import Twin
 from evaluation.report import Row, figure_text
 from evaluation.step_time import constant_cost
+from neural_env.dream_vector import DreamVectorEnv
 from world_model.bundle import load_world
 from world_model.card import put_into_card
 from world_model.flops import flops_per_frame
@@ -103,6 +105,7 @@ class WorldSpeed:
                     "steps_per_second_of_turns": self.rates[_world(lanes)],
                     "share_of_peak": self.share_of_peak(lanes),
                     "ratios": {name: self.ratio(_world(lanes), name) for name in emulators},
+                    "as_an_environment": self.ratio(_env(lanes), _world(lanes)),
                 }
                 for lanes in self.lanes
             },
@@ -118,6 +121,9 @@ class WorldSpeed:
                 f"{_world(lanes):26} {self.rate(_world(lanes)):10,.0f} steps/s, "
                 f"{100 * self.share_of_peak(lanes):.1f} % of the peak{ratios}"
             )
+        for lanes in self.lanes:
+            bare = self.ratio(_env(lanes), _world(lanes))
+            lines.append(f"{_env(lanes):26} {self.rate(_env(lanes)):10,.0f} steps/s, {bare:.3f} of the bare world")
         lines += [
             f"{'a step':26} {self.flops_per_step / 1e6:10,.1f} MFLOP, {self.evaluations_per_frame} evaluations a frame",
             f"{'state of a lane':26} {self.state_bytes_per_lane / 1e6:10,.3f} MB",
@@ -141,11 +147,14 @@ def bench_world(config: BenchWorldConfig) -> None:
 
 def measure_speed(config: BenchWorldConfig) -> WorldSpeed:
     """The figures; the first of the turns warms up and is not counted."""
-    loaded = load_world(resolve_world(config.world))
+    folder = resolve_world(config.world)
+    loaded = load_world(folder)
     world, sampling = loaded.world.to(config.device), config.sampling.applied(loaded.simulator)
     simulator, context = Simulator(world, sampling), loaded.starts[0].context
     rates: Rates = {}
+    envs = [_stepping_env(folder, config, lanes) for lanes in config.lanes]
     with _players(simulator, context, config.lanes) as players:
+        players |= {_env(lanes): env for lanes, env in zip(config.lanes, envs, strict=True)}
         for turn in tqdm(range(config.turns + 1), desc="turns", unit="turn"):
             for name, play in players.items():
                 rate = _per_second(play, config.seconds)
@@ -171,6 +180,10 @@ def _per_second(play: Turn, seconds: float) -> float:
 
 def _world(lanes: int) -> str:
     return f"world, {lanes} lane{'s' if lanes > 1 else ''}"
+
+
+def _env(lanes: int) -> str:
+    return f"vector env, {lanes} lane{'s' if lanes > 1 else ''}"
 
 
 def _state_bytes(simulator: Simulator, context: Context) -> int:
@@ -211,6 +224,28 @@ def _dreaming(simulator: Simulator, context: Context, lanes: int) -> Turn:
         nonlocal state
         actions = generator.integers(spec.num_actions, size=(lanes, 1))
         state, _ = simulator.step(state, np.repeat(actions, spec.ticks_per_step, axis=1))
+        return lanes
+
+    return play
+
+
+def _stepping_env(folder: Path, config: BenchWorldConfig, lanes: int) -> Turn:
+    """The same world behind `gym.make_vec`, with new episodes where old ones end."""
+    changes = {name: value for name, value in dataclasses.asdict(config.sampling).items() if value is not None}
+    envs = DreamVectorEnv(
+        lanes,
+        folder,
+        autoreset_mode="SameStep",
+        device=config.device,
+        start="anywhere",
+        on_drift="ignore",
+        **changes,
+    )
+    generator = np.random.default_rng(0)
+    envs.reset(seed=0)
+
+    def play() -> int:
+        envs.step(generator.integers(envs.game.num_actions, size=lanes))
         return lanes
 
     return play

@@ -105,7 +105,7 @@ STAGES: dict[str, Stage] = {
     ),
     "transfer": Stage(
         "evaluation.transfer.command:transfer",
-        "train agents in the dream and in the game, and see what they are worth in the game",
+        "train in the dream and in the game, and see what either is worth in the game",
         "the same command goes on: runs that are done are recalled, others go on from their last graded policy",
     ),
     "loop": Stage(
