@@ -21,7 +21,9 @@ from pathlib import Path
 import pytest
 
 from agents.zoo import zoo
+from data_gen.games import game
 from neural_env.command import stage_name
+from toy_dream import toy_world
 
 _ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -85,6 +87,8 @@ def test_every_command_runs(tmp_path: Path, blocks: list[Block]) -> None:
     commands = [command for block in blocks if not block.is_setup for command in block.commands]
     assert len(commands) >= 4
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if blocks is _TUTORIAL:
+        toy_world(tmp_path / "runs" / "pong" / "world", game("Pong"))  # the world that its reader has trained
     # One thread: several wait on each other where other processes are busy, eight times as long in a measured case.
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     for command in commands:
