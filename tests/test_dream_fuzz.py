@@ -249,13 +249,16 @@ def growth(envs: Any, steps: int) -> int:
     return resident_bytes() - before
 
 
-def test_memory_stays_flat_over_20000_steps(world: Path) -> None:
-    """One peer never trims its context: its steps become slower and larger for ever."""
+def test_memory_stays_flat_over_30000_steps(world: Path) -> None:
+    """One peer never trims its context: its steps become slower and larger for ever.
+
+    What leaks grows all the time; what the allocator keeps for itself comes once, whenever it likes.
+    """
     with closing(DreamVectorEnv(64, world, autoreset_mode="SameStep")) as envs:
         envs.reset(seed=0)
         growth(envs, 3_000)
         sizes = [tensor.shape for tensor in envs.clone_state().simulator.tensors().values()]
-        assert growth(envs, 20_000) < 4 << 20
+        assert min(growth(envs, 9_000) for _ in range(3)) < 1 << 20
         assert [tensor.shape for tensor in envs.clone_state().simulator.tensors().values()] == sizes
 
 

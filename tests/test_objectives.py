@@ -106,6 +106,21 @@ def test_a_dreamt_run_is_what_stepping_would_give() -> None:
     assert not torch.allclose(run[0, 1:], latents[0, 1:])
 
 
+def test_a_run_that_is_drawn_is_what_the_sampler_draws() -> None:
+    """Where several things can follow, a world that only ever saw its own means has never seen one of them."""
+    world, latents = tiny_world(), _latents()
+    executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
+    run = dreamt_run(world, latents, executed, torch.ones(_LANES, dtype=torch.int64), noise, evaluations=4)
+    with torch.no_grad():
+        features = world.dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
+        rows = (each.flatten(0, 1) for each in (features, run, noise))
+        following = world.next_latents(*rows, evaluations=4).unflatten(0, (_LANES, _STEPS))
+    torch.testing.assert_close(run[:, 1:], following[:, :-1], atol=1e-5, rtol=1e-5)
+    plain = dreamt_run(world, latents, executed, torch.ones(_LANES, dtype=torch.int64))
+    assert not torch.allclose(run[:, 1:], plain[:, 1:])
+
+
 def _batch() -> WindowBatch:
     """Latents whose first token is what was played a step ago, and a reward for playing 2."""
     generator = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.outcome import Outcome, OutcomeConfig
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
+from world_model.sampler import sample
 from world_model.surprise import LEAST_LIMIT, limit_of_real, strangeness
 
 TokenizerConfig = ConvTokenizerConfig | PatchTokenizerConfig
@@ -42,13 +43,16 @@ class World(nn.Module):
         self.register_buffer("strangeness_limit", torch.ones(1))
         self.strangeness_limit: Tensor
 
-    def next_latents(self, features_XNE: Tensor, base_XND: Tensor) -> Tensor:
-        """The next latents in one evaluation and without noise: what follows, if only one thing can."""
-        zeros_X = features_XNE.new_zeros(len(features_XNE))
-        predicted = self.dynamics.predict(
-            features_XNE, base_XND, torch.zeros_like(base_XND), zeros_X, torch.ones_like(zeros_X)
-        )
-        return predicted.clamp(-1, 1)
+    def next_latents(
+        self, features_XNE: Tensor, base_XND: Tensor, noise_XND: Tensor | None = None, evaluations: int = 1
+    ) -> Tensor:
+        """The next latents; without noise, what follows if only one thing can."""
+
+        def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
+            return self.dynamics.predict(features_XNE, base_XND, noisy, tau, stride)
+
+        start = torch.zeros_like(base_XND) if noise_XND is None else noise_XND
+        return sample(predict, start, evaluations).clamp(-1, 1)
 
     def surprise(self, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
         """How unlike real frames these are [B]; above 1: one real frame in a thousand is as much."""

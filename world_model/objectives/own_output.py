@@ -13,10 +13,17 @@ from world_model.world import World
 
 
 @torch.no_grad()
-def dreamt_run(world: World, latents_BTND: Tensor, executed_BTK: Tensor, real_B: Tensor) -> Tensor:
-    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt, one evaluation each.
+def dreamt_run(
+    world: World,
+    latents_BTND: Tensor,
+    executed_BTK: Tensor,
+    real_B: Tensor,
+    noise_BTND: Tensor | None = None,
+    evaluations: int = 1,
+) -> Tensor:
+    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt, from noise if there is any.
 
-    Costs one pass over the run, as each frame is taken in once.
+    Costs one pass over the run, as each frame is taken in once, and the head's evaluations.
     """
     memory = world.dynamics.memory(len(latents_BTND))
     level_B = latents_BTND.new_zeros(len(latents_BTND))
@@ -24,6 +31,7 @@ def dreamt_run(world: World, latents_BTND: Tensor, executed_BTK: Tensor, real_B:
     for step in range(latents_BTND.shape[1] - 1):
         features_BNE = world.dynamics.take_in(memory, run[step], level_B, executed_BTK[:, step])
         memory.taken_B += 1
-        dreamt_BND = world.next_latents(features_BNE, run[step])
+        noise_BND = None if noise_BTND is None else noise_BTND[:, step]
+        dreamt_BND = world.next_latents(features_BNE, run[step], noise_BND, evaluations)
         run.append(torch.where((step + 1 < real_B)[:, None, None], latents_BTND[:, step + 1], dreamt_BND))
     return torch.stack(run, dim=1)

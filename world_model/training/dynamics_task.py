@@ -28,6 +28,7 @@ class DynamicsTaskConfig:
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
+    sampled: int = 0  # evaluations by which such a run is drawn from noise; 0: one, without noise
     shortcut: float = 0.0  # share of the rows off pure noise that learn to agree with two half steps
     action_dropout: float = 0.0  # share of the frames whose ticks are hidden, for guidance
 
@@ -92,7 +93,9 @@ class DynamicsTask:
         """
         if draws.coin(self._config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
-            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B)
+            noise_BTND = draws.normal(*now_BTND.shape[1:]) if self._config.sampled else None
+            evaluations = max(1, self._config.sampled)
+            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, noise_BTND, evaluations)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
         return (*noised(now_BTND, draws, self._config.context_noise), now_BTND)
 
