@@ -25,6 +25,7 @@ from agents.view import View
 from data_gen.recording import Recording
 from data_gen.registration import twin_id
 from data_gen.windows import NoWindows, WindowBatch, Windows
+from world_model.plain_config import to_plain
 from world_model.training.draws import Draws
 from world_model.training.fit import FitConfig, fit
 from world_model.training.keeper import HeldOut
@@ -56,10 +57,7 @@ def clone(config: CloneConfig) -> None:
     windows = Windows(recording, "train", view.stack, config.fit.seed, progress=True)
     torch.manual_seed(config.fit.seed)  # of the first weights
     head = PolicyHead(config.network, game.num_actions)
-    about = {
-        "data": windows.key,
-        "network": dataclasses.asdict(config.network) | {"channels": [*config.network.channels]},
-    }
+    about = {"data": windows.key, "network": to_plain(config.network)}
     judge = _judge(recording, view)
     result = fit(Imitation(head), Stacks(windows, view), config.fit, config.out, held_out=judge, about=about)
     result.average.copy_to(head)

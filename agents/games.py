@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.envs.registration import EnvSpec
 
 from data_gen.policy import Actions, Frames
 from neural_env.dream_vector import DreamVectorEnv
@@ -42,18 +43,22 @@ class GameLanes(Protocol):
 class SingleGames:
     """One environment a lane."""
 
-    def __init__(self, env: str, lanes: int, **options: Any) -> None:
-        self._envs = [gymnasium.make(env, **options) for _ in range(lanes)]
+    def __init__(self, env: str | EnvSpec, lanes: int, **options: Any) -> None:
+        self.envs = [gymnasium.make(env, **options) for _ in range(lanes)]
 
     def begin(self, lane: int, seed: int) -> Frames:
-        frame, _ = self._envs[lane].reset(seed=seed)
+        frame, _ = self.envs[lane].reset(seed=seed)
         return np.asarray(frame)
 
     def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
-        return stepped([self._envs[lane] for lane in lanes], actions)
+        steps = [self.envs[lane].step(action) for lane, action in zip(lanes, actions.tolist(), strict=True)]
+        frames, rewards, terminated, truncated, _ = zip(*steps, strict=True)
+        return GameStep(
+            np.stack(frames), np.array(rewards, np.float64), np.array(terminated, bool), np.array(truncated, bool)
+        )
 
     def close(self) -> None:
-        for env in self._envs:
+        for env in self.envs:
             env.close()
 
 
@@ -91,12 +96,3 @@ def open_games(env: str, lanes: int, **options: Any) -> GameLanes:
     if is_dream(spec):
         return DreamtGames(lanes, **{**spec.kwargs, **options})
     return SingleGames(env, lanes, **options)
-
-
-def stepped(envs: Sequence[gymnasium.Env[Any, Any]], actions: Actions) -> GameStep:
-    """One step of each environment."""
-    steps = [env.step(action) for env, action in zip(envs, actions.tolist(), strict=True)]
-    frames, rewards, terminated, truncated, _ = zip(*steps, strict=True)
-    return GameStep(
-        np.stack(frames), np.array(rewards, np.float64), np.array(terminated, bool), np.array(truncated, bool)
-    )

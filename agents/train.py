@@ -26,7 +26,8 @@ from agents.checkpoint import load_state
 from agents.export import start_from
 from agents.graded_policies import GradedPolicies, GradingConfig
 from agents.judgement import judge
-from agents.lanes import LanesSideBySide, dreamt_lanes, single_lanes
+from agents.lanes import dreamt_lanes, single_lanes
+from agents.lanes_side_by_side import LanesSideBySide
 from agents.network import FrameNetworkConfig
 from agents.policy_file import read_record
 from agents.run_folder import RunFolder

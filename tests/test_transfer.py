@@ -154,6 +154,14 @@ def test_every_arm_runs_once_and_is_recalled(config: TransferConfig, capsys: pyt
     assert all(file.stat().st_mtime_ns == before for file, before in kept.items() if file != lost)
 
 
+def test_runs_of_other_settings_are_not_recalled(config: TransferConfig) -> None:
+    """Scores of another algorithm under the new one's name would be the worst that can happen to a control."""
+    transfer(dataclasses.replace(config, arms="real", seeds=1))
+    other = dataclasses.replace(config.algo, learning_rate=1e-5)
+    with pytest.raises(ValueError, match="begun with another algo"):
+        transfer(dataclasses.replace(config, arms="real", seeds=1, algo=other))
+
+
 def test_without_the_recording_two_controls_are_left_out(config: TransferConfig) -> None:
     """Here two processes at a time, which never ran the script that registered the game."""
     assert config.out is not None

@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from agents.games import DreamtGames, GameStep, stepped
+from agents.games import DreamtGames, GameStep, SingleGames
 from data_gen.policy import Actions, Frames
 from data_gen.twin import Twin
 from neural_env.registration import is_dream
@@ -47,11 +46,11 @@ class RealSide:
     """
 
     def __init__(self, spec: EnvSpec, lanes: int, starts: Starts | None) -> None:
-        self._envs = [gymnasium.make(spec, disable_env_checker=True) for _ in range(lanes)]
+        self._games = SingleGames(spec, lanes, disable_env_checker=True)
         self._starts = starts
 
     def begin(self, lane: int, start: int, seed: int) -> Frames:
-        env = self._envs[lane]
+        env = self._games.envs[lane]
         frame, _ = env.reset(seed=start)
         twin = env.unwrapped
         if isinstance(twin, Twin):
@@ -61,11 +60,10 @@ class RealSide:
         return np.asarray(frame)
 
     def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
-        return stepped([self._envs[lane] for lane in lanes], actions)
+        return self._games.step(lanes, actions)
 
     def close(self) -> None:
-        for env in self._envs:
-            env.close()
+        self._games.close()
 
 
 class DreamSide:

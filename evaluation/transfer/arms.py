@@ -24,7 +24,7 @@ from data_gen.recording import Recording, summed_steps
 from evaluation.transfer.outcome import Arm, Stage, Trained
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
-from world_model.plain_config import from_plain, read_json
+from world_model.plain_config import from_plain, read_json, to_plain
 
 
 class Unready(ValueError):
@@ -90,14 +90,17 @@ def run_arm(setting: Setting, arm: Arm, seed: int) -> Trained:
 
 def _about(setting: Setting, arm: Arm) -> dict[str, Any]:
     """What a score depends on beside the run itself, in JSON types."""
-    world = dreamt_world(setting) if arm == "dream" else ""
-    return {
+    about = {
         "episodes": setting.episodes,
         "first_seed": setting.first_seed,
         "steps": setting.steps,
-        "world": world,
+        "real_steps": setting.real_steps,
+        "algo": to_plain(setting.algo),
+        "network": to_plain(setting.network),
+        "judged": [setting.judged, setting.judged_episodes],
         "clone_steps": setting.clone_steps,
     }
+    return about | ({"world": dreamt_world(setting), "dream": setting.dream.given()} if arm == "dream" else {})
 
 
 def _agent(setting: Setting, arm: Arm, seed: int) -> Trained:

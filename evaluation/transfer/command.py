@@ -85,7 +85,7 @@ def setting_of(config: TransferConfig) -> Setting:
         episodes=config.episodes,
         dream=config.dream,
         algo=config.algo,
-        settings=to_json(config),
+        settings=_in_words(config),
         network=config.network,
         judged=config.judged,
         judged_episodes=config.judged_episodes,
@@ -94,7 +94,7 @@ def setting_of(config: TransferConfig) -> Setting:
     )
 
 
-def to_json(config: TransferConfig) -> str:
+def _in_words(config: TransferConfig) -> str:
     """The algorithm's settings in one line."""
     return ", ".join(f"{name} {value}" for name, value in to_plain(config.algo).items() if name != "name")
 

@@ -52,7 +52,7 @@ class Outcome:
     real: str
     world: str  # digest
     algorithm: str
-    settings: str  # of the algorithm, in JSON
+    settings: str  # of the algorithm, in words
     steps: int
     real_steps: int | None  # that the world has learned from
     runs: tuple[Trained, ...]
