@@ -58,7 +58,7 @@ def _round(setting: Setting, each: Round) -> str:
         "games of this round": f"{each.recorded_return:+.2f} in the mean",
         "agent in the real game": f"{each.real_return:+.2f} ({low:+.2f} to {high:+.2f})",
         "agent in the dream": f"{each.dream_return:+.2f}",
-        **{name.replace("_", " "): f"{value:.2f}" for name, value in each.world.items() if value is not None},
+        **{name.replace("_", " "): f"{value:.2f}" for name, value in each.world.items()},
     }
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
     return f"<h3>Round {each.number}</h3><dl>{facts}</dl>{_video(setting, each)}"

@@ -183,5 +183,6 @@ def _held_out(run: Path) -> dict[str, float]:
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
         judged = [line for line in lines if any(name.startswith("held_out/") for name in line)]
         if judged:
-            return {name.removeprefix("held_out/"): value for name, value in judged[-1].items() if name != "step"}
+            figures = {name.removeprefix("held_out/"): value for name, value in judged[-1].items() if name != "step"}
+            return {name: value for name, value in figures.items() if value is not None}  # null: it was not finite
     return {}
