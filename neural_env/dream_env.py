@@ -49,7 +49,7 @@ class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
         device: "cpu", "cuda" or "cuda:<n>".
         dtype: "float32" or "float64".
         steps: evaluations of the flow head for a frame.
-        temperature: scales the noise that a frame begins as.
+        temperature: how freely futures are drawn; 0: always the likeliest.
         guidance: above 1, follows the action more than the data did.
         context_noise: noise level at which frames are taken into memory.
         reward: "sample" draws rewards and ends by their probabilities, "mode" takes the likeliest.

@@ -46,7 +46,7 @@ class DreamOptions:
     device: str = "cpu"
     dtype: str = "float32"
     steps: int | None = None  # evaluations of the flow head for a frame
-    temperature: float | None = None  # scales the noise that a frame begins as
+    temperature: float | None = None  # how freely futures are drawn
     guidance: float | None = None  # above 1, follows the action more than the data did
     context_noise: float | None = None  # noise level at which frames are taken into memory
     reward: str | None = None  # "sample" draws rewards and ends by their probabilities, "mode" takes the likeliest

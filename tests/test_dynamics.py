@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.memory import Memory
+from world_model.nearby import Nearby
 
 _GRID, _WIDTH, _ACTIONS, _TICKS, _REACH = (3, 2), 8, 3, 2, 5
 
@@ -45,13 +46,24 @@ def test_stepping_with_memory_equals_one_pass_over_the_run_also_beyond_the_reach
 
 @torch.no_grad()
 def test_a_frame_is_seen_for_as_long_as_time_layers_reach_and_not_longer(dynamics: Dynamics) -> None:
-    seen = 2 * (_REACH - 1)  # two time layers, each looking back that far
+    seen = 2 * (_REACH - 1) + dynamics.config.stack - 1  # two time layers, each looking back that far, and the stack
     run = _run(steps=seen + 3)
     changed = run[0].clone()
     changed[:, 0] += 1
     difference = (dynamics.trunk(*run) - dynamics.trunk(changed, *run[1:])).abs().amax((0, 2, 3))
     assert difference[seen] > 1e-7
     assert difference[seen + 1 :].max() == 0
+
+
+@torch.no_grad()
+def test_a_token_sees_the_places_around_it_in_the_last_frames_and_nothing_from_beyond_the_border() -> None:
+    nearby = Nearby((3, 4), latent_width=1, stack=2)
+    frames = torch.arange(1.0, 37.0).view(1, 3, 12, 1)
+    seen = nearby.of_run(frames).view(3, 12, 9, 2)  # frame, token, place around it, age
+    assert seen[2, 5, :, 0].tolist() == [25, 26, 27, 29, 30, 31, 33, 34, 35]
+    assert seen[2, 5, :, 1].tolist() == [13, 14, 15, 17, 18, 19, 21, 22, 23]
+    assert seen[2, 0, :, 0].tolist() == [0, 0, 0, 0, 25, 26, 0, 29, 30]
+    assert not seen[0, :, :, 1].any()  # before the first frame there was none
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -96,29 +98,19 @@ def test_a_dreamt_run_is_what_stepping_would_give() -> None:
     world, latents = tiny_world(), _latents()
     executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
     real = torch.tensor([1, 2, 5, _STEPS])
-    run = dreamt_run(world, latents, executed, real)
+    run = dreamt_run(world, latents, executed, real, changed=0.0, right=0.0)
     for lane, kept in enumerate(real.tolist()):
         assert torch.equal(run[lane, :kept], latents[lane, :kept])
     with torch.no_grad():
         features = world.dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
-        following = world.next_latents(features.flatten(0, 1), run.flatten(0, 1)).unflatten(0, (_LANES, _STEPS))
-    torch.testing.assert_close(run[0, 1:], following[0, :-1], atol=1e-5, rtol=1e-5)
+        ways = [
+            world.next_latents(features[0], run[0], torch.full((_STEPS,), fork)).clamp(-1, 1)
+            for fork in range(world.dynamics.forks.count)
+        ]
+    for step in range(_STEPS - 1):
+        nearest = min(ways, key=lambda way: float((way[step] - latents[0, step + 1]).square().mean()))
+        torch.testing.assert_close(run[0, step + 1], nearest[step], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(run[0, 1:], latents[0, 1:])
-
-
-def test_a_run_that_is_drawn_is_what_the_sampler_draws() -> None:
-    """Where several things can follow, a world that only ever saw its own means has never seen one of them."""
-    world, latents = tiny_world(), _latents()
-    executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
-    run = dreamt_run(world, latents, executed, torch.ones(_LANES, dtype=torch.int64), noise, evaluations=4)
-    with torch.no_grad():
-        features = world.dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
-        rows = (each.flatten(0, 1) for each in (features, run, noise))
-        following = world.next_latents(*rows, evaluations=4).unflatten(0, (_LANES, _STEPS))
-    torch.testing.assert_close(run[:, 1:], following[:, :-1], atol=1e-5, rtol=1e-5)
-    plain = dreamt_run(world, latents, executed, torch.ones(_LANES, dtype=torch.int64))
-    assert not torch.allclose(run[:, 1:], plain[:, 1:])
 
 
 def _batch() -> WindowBatch:
@@ -150,21 +142,50 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
     world.outcome.set_shares([0.6, 0.3, 0.1], 0.01)
     beginning, task, batch = DynamicsTask(world, DynamicsTaskConfig()), DynamicsTask(world, config), _batch()
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
-    for step in range(180):
+    for step in range(240):
         optimizer.zero_grad()
-        losses = (task if step >= 120 else beginning).losses(batch, _draws(step, 16))
+        losses = (task if step >= 160 else beginning).losses(batch, _draws(step, 16))
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     latents = torch.from_numpy(batch.frames).float()
     with torch.no_grad():
         features = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), torch.from_numpy(batch.executed))
-        following = world.next_latents(features.flatten(0, 1), latents[:, :-1].flatten(0, 1))
+        rows = features.flatten(0, 1), latents[:, :-1].flatten(0, 1)
+        following = world.next_latents(*rows, world.dynamics.forks.drawn(rows[0], torch.zeros(len(rows[0])), 0.0))
         reward, ended = world.outcome.probabilities(features.flatten(0, 1), latents[:, :-1].flatten(0, 1), following)
     error = (following - latents[:, 1:].flatten(0, 1)).abs()
     assert error[:, 0].mean() < 0.15
     assert error[:, 1:].mean() < 0.1
     assert (reward.argmax(1) == torch.from_numpy(batch.rewards).flatten()).float().mean() > 0.95
     assert ended.max() < 0.2
+
+
+def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
+    """The mean of two futures is none of them; each is to be drawn about as often as it comes."""
+    world, batch = tiny_world(), _batch()
+    with torch.no_grad():
+        world.dynamics.correction.weight.zero_()
+    task = DynamicsTask(world, DynamicsTaskConfig())
+    optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
+    generator = np.random.default_rng(0)
+    for step in range(250):
+        # A coin that no frame foretells: three of four times up.
+        frames = np.full(batch.frames.shape, 0.3, np.float16)
+        frames[:, 1:, 0] = np.where(generator.random((16, _STEPS, 1)) < 0.75, 0.8, -0.8)
+        optimizer.zero_grad()
+        task.losses(dataclasses.replace(batch, frames=frames), _draws(step, 16))["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    latents, executed = torch.from_numpy(frames).float(), torch.from_numpy(batch.executed)
+    with torch.no_grad():
+        features_XNE = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), executed).flatten(0, 1)
+        uniform_X = torch.rand(len(features_XNE), generator=torch.Generator().manual_seed(0))
+        fork_X = world.dynamics.forks.drawn(features_XNE, uniform_X, 1.0)
+        side_X = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), fork_X)[:, 0].clamp(-1, 1).mean(-1)
+        likeliest_X = world.dynamics.forks.drawn(features_XNE, uniform_X, 0.0)
+        likeliest = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), likeliest_X)[:, 0].mean(-1)
+    assert ((side_X.abs() - 0.8).abs() < 0.3).float().mean() > 0.9  # a mean over both would be 0.4
+    assert 0.6 < (side_X > 0).float().mean() < 0.9
+    assert (likeliest > 0.6).float().mean() > 0.9
 
 
 def test_a_step_of_the_task_depends_on_nothing_but_seed_and_step() -> None:

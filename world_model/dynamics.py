@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from world_model.attention import TimeAttention
 from world_model.blocks import Block, LevelEmbedding, normalised, zeroed
 from world_model.few_rows import FrameLinear, require_whole
+from world_model.forks import Forks
 from world_model.memory import Memory
+from world_model.nearby import Nearby
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class DynamicsConfig:
     """Sizes."""
 
     width: int = 96
+    stack: int = 3  # frames of which a token sees its own place and the eight around it at once: speeds, in sight
     layers: int = 3  # of the trunk
     time_layers: tuple[int, ...] = (0, 2)  # which of them look back
     head_layers: int = 1  # of the flow head; each costs as much as a trunk layer, once per evaluation
@@ -31,9 +34,13 @@ class DynamicsConfig:
     mlp: int = 2  # hidden units of a block's perceptron, in widths
     reach: int = 24  # frames of memory, the current one among them
     memory_width: int = 48  # numbers a token's key or value has in memory
+    forks: int = 8  # ways in which a moment may go on, told apart; 1: the one in the middle of them
 
     def __post_init__(self) -> None:
         require_whole("width", self.width)
+        for name in ("stack", "forks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 1 or more")
 
 
 class Dynamics(nn.Module):
@@ -53,11 +60,13 @@ class Dynamics(nn.Module):
         self.first_of_tick: Tensor
         self.level_embedding = LevelEmbedding(width)
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
-        self.take = nn.Linear(latent_width, width)
+        self.nearby = Nearby(grid, latent_width, config.stack)
+        self.take = nn.Linear(self.nearby.width, width)
         self.condition = nn.Sequential(nn.SiLU(), FrameLinear(width, width))
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
         )
+        self.forks = Forks(width, config.forks)
         self.noisy = nn.Linear(latent_width, width, bias=False)
         self.flow_embedding = LevelEmbedding(width)
         self.stride_embedding = LevelEmbedding(width)
@@ -70,7 +79,7 @@ class Dynamics(nn.Module):
         """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame."""
         run = latents_BTND.shape[:2]
         condition_XE = self._condition(level_BT.flatten(), executed_BTK.flatten(0, 1))
-        x_XNE = self._taken(latents_BTND).flatten(0, 1) + condition_XE[:, None]
+        x_XNE = self._taken(self.nearby.of_run(latents_BTND).flatten(0, 1)) + condition_XE[:, None]
 
         def look_back(time: TimeAttention, x_XNE: Tensor) -> Tensor:
             seen: Tensor = time(x_XNE.reshape(*run, *x_XNE.shape[1:]))
@@ -86,7 +95,7 @@ class Dynamics(nn.Module):
         Equals `trunk` over the whole run. Calling it again before `memory.taken_B` is raised takes the frame in anew.
         """
         condition_BE = self._condition(level_B, executed_BK)
-        x_BNE = self._taken(latents_BND) + condition_BE[:, None]
+        x_BNE = self._taken(self.nearby(memory.stacked(latents_BND))) + condition_BE[:, None]
         slot_B, age_BR, layer = memory.slot_B, memory.age_BR, 0
         for block in self.trunk_blocks:
             look_back = None
@@ -102,6 +111,7 @@ class Dynamics(nn.Module):
     ) -> Tensor:
         """The clean next latents [X, N, D], from noisy ones at time `tau` of the flow (0: all noise, 1: clean).
 
+        The features are those of the way taken, see `Forks`.
         `stride` is the step that the sampler is about to take; 0 stands for an infinitely small one.
         """
         condition_XE = self.flow_embedding(tau_X) + self.stride_embedding(stride_X)
@@ -116,7 +126,7 @@ class Dynamics(nn.Module):
         config = self.config
         head_width = config.memory_width // config.heads
         shape = (len(config.time_layers), self.tokens, config.heads, config.reach, head_width)
-        return Memory.empty(lanes, shape, self.place)
+        return Memory.empty(lanes, shape, (config.stack, self.tokens, self.nearby.latent_width), self.place)
 
     def _time(self, layer: int) -> TimeAttention | None:
         config = self.config
@@ -124,8 +134,8 @@ class Dynamics(nn.Module):
             return None
         return TimeAttention(config.width, config.memory_width, config.heads, config.reach)
 
-    def _taken(self, latents: Tensor) -> Tensor:
-        taken: Tensor = self.take(latents) + self.place
+    def _taken(self, nearby_XNF: Tensor) -> Tensor:
+        taken: Tensor = self.take(nearby_XNF) + self.place
         return taken
 
     def _condition(self, level_X: Tensor, executed_XK: Tensor) -> Tensor:

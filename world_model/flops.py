@@ -20,6 +20,7 @@ def flops_per_frame(world: World, evaluations: int = 1) -> int:
     executed_BK = torch.zeros(_LANES, dynamics.ticks, dtype=torch.int64, device=device)
     with FlopCounterMode(display=False) as counter:
         features_BNE = dynamics.take_in(dynamics.memory(_LANES), latents_BND, zeros_B, executed_BK)
+        dynamics.forks.logits(features_BNE)
         for _ in range(evaluations):
             dynamics.predict(features_BNE, latents_BND, latents_BND, zeros_B, zeros_B)
         world.outcome.probabilities(features_BNE, latents_BND, latents_BND)

@@ -66,6 +66,7 @@ class SimulatorState:
         return {
             "keys": self.memory.keys_LBNHRM,
             "values": self.memory.values_LBNHRM,
+            "recent": self.memory.recent_BSND,
             "taken": self.memory.taken_B,
             "latents": self.latents_BND,
             "generators": torch.stack([generator.get_state() for generator in self.generators]),
@@ -75,7 +76,7 @@ class SimulatorState:
     def from_tensors(cls, tensors: dict[str, Tensor]) -> SimulatorState:
         """The inverse of `tensors`; copies."""
         state = cls.fresh(
-            Memory(tensors["keys"].clone(), tensors["values"].clone(), tensors["taken"].clone()),
+            Memory(*(tensors[name].clone() for name in ("keys", "values", "recent", "taken"))),
             tensors["latents"].clone(),
             [0] * len(tensors["latents"]),
         )

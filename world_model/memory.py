@@ -1,4 +1,4 @@
-"""What the dynamics remember of each lane: a ring of the last frames' keys and values, of constant size."""
+"""What the dynamics remember of each lane: rings of the last frames' keys and values and latents, of constant size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ class Memory:
 
     keys_LBNHRM: Tensor  # layers first: what one of them reads lies together
     values_LBNHRM: Tensor
+    recent_BSND: Tensor  # latents
     taken_B: Tensor  # int64: how many frames each lane has taken in
 
     @classmethod
-    def empty(cls, lanes: int, shape_LNHRM: tuple[int, int, int, int, int], like: Tensor) -> Memory:
+    def empty(
+        cls, lanes: int, shape_LNHRM: tuple[int, int, int, int, int], shape_SND: tuple[int, int, int], like: Tensor
+    ) -> Memory:
         """Rings that hold nothing yet, on the device and in the type of `like`."""
         layers, *rest = shape_LNHRM
         keys = like.new_zeros(layers, lanes, *rest)
-        return cls(keys, torch.zeros_like(keys), torch.zeros(lanes, dtype=torch.int64, device=like.device))
+        taken_B = torch.zeros(lanes, dtype=torch.int64, device=like.device)
+        return cls(keys, torch.zeros_like(keys), like.new_zeros(lanes, *shape_SND), taken_B)
 
     @property
     def slot_B(self) -> Tensor:
@@ -40,14 +44,26 @@ class Memory:
         age_BR = (self.taken_B[:, None] - place_R) % reach
         return torch.where(age_BR > self.taken_B[:, None], reach, age_BR)
 
+    def stacked(self, latents_BND: Tensor) -> Tensor:
+        """Write the newest latents, and give them with those before them [B, S, N, D]; where none were, zeros."""
+        stack = self.recent_BSND.shape[1]
+        lane_B1 = torch.arange(len(latents_BND), device=latents_BND.device)[:, None]
+        age_S = torch.arange(stack, device=latents_BND.device)
+        self.recent_BSND[lane_B1[:, 0], self.taken_B % stack] = latents_BND
+        known_BS = age_S <= self.taken_B[:, None]
+        return self.recent_BSND[lane_B1, (self.taken_B[:, None] - age_S) % stack] * known_BS[..., None, None]
+
     def select(self, lanes: Tensor) -> Memory:
         """A copy of some lanes, in the order asked for, a lane as often as it is named."""
-        return Memory(self.keys_LBNHRM[:, lanes], self.values_LBNHRM[:, lanes], self.taken_B[lanes])
+        return Memory(
+            self.keys_LBNHRM[:, lanes], self.values_LBNHRM[:, lanes], self.recent_BSND[lanes], self.taken_B[lanes]
+        )
 
     def put(self, lanes: Tensor, other: Memory) -> None:
         """Overwrite some lanes by those of another memory."""
         self.keys_LBNHRM[:, lanes] = other.keys_LBNHRM
         self.values_LBNHRM[:, lanes] = other.values_LBNHRM
+        self.recent_BSND[lanes] = other.recent_BSND
         self.taken_B[lanes] = other.taken_B
 
     @staticmethod
@@ -56,5 +72,6 @@ class Memory:
         return Memory(
             torch.cat([part.keys_LBNHRM for part in parts], dim=1),
             torch.cat([part.values_LBNHRM for part in parts], dim=1),
+            torch.cat([part.recent_BSND for part in parts]),
             torch.cat([part.taken_B for part in parts]),
         )

@@ -21,7 +21,6 @@ from torch import Tensor
 from data_gen.policy import Frames
 from world_model.lane_state import SimulatorState
 from world_model.pixels import to_frames, to_pixels
-from world_model.sampler import sample
 from world_model.world import World
 
 
@@ -34,7 +33,7 @@ class SimulatorConfig:
     """How a world is sampled; none of it changes what was learned."""
 
     steps: int = 1  # evaluations of the flow head for a frame
-    temperature: float = 0.0  # scales the noise that a frame begins as; 0 gives the one most plausible future
+    temperature: float = 0.0  # how freely futures are drawn: the way on, and the noise it begins as; 0: the likeliest
     guidance: float = 1.0  # above 1, follows the action more than the data did; doubles the trunk's cost
     context_noise: float = 0.0  # noise level at which frames are taken into memory
     reward: Literal["sample", "mode"] = "sample"  # draw rewards and ends by their probabilities, or take the likeliest
@@ -126,12 +125,11 @@ class Simulator:
         """`step` for whoever stays on the device."""
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = self._take_in(state, executed)
-        noise_BND = state.normal() * self.config.temperature if self.config.temperature else torch.zeros_like(base_BND)
-
-        def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-            return self.world.dynamics.predict(features_BNE, base_BND, noisy, tau, stride)
-
-        next_BND = sample(predict, noise_BND, self.config.steps)
+        temperature = self.config.temperature
+        uniform_B = state.uniform(1)[:, 0].to(features_BNE)  # drawn whether used or not, as below
+        fork_B = self.world.dynamics.forks.drawn(features_BNE, uniform_B, temperature)
+        noise_BND = state.normal() * temperature if temperature else None
+        next_BND = self.world.next_latents(features_BNE, base_BND, fork_B, noise_BND, self.config.steps)
         self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
         next_BND = next_BND.clamp(-1, 1)
         reward_BV, end_B = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)

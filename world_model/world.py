@@ -44,15 +44,21 @@ class World(nn.Module):
         self.strangeness_limit: Tensor
 
     def next_latents(
-        self, features_XNE: Tensor, base_XND: Tensor, noise_XND: Tensor | None = None, evaluations: int = 1
+        self,
+        features_XNE: Tensor,
+        base_XND: Tensor,
+        fork_X: Tensor,
+        noise_XND: Tensor | None = None,
+        evaluations: int = 1,
     ) -> Tensor:
-        """The next latents; without noise, what follows if only one thing can."""
+        """The next latents on the way that is taken, to be clamped; without noise, the middle of where it leads."""
+        taken_XNE = self.dynamics.forks.taken(features_XNE, fork_X)
 
         def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-            return self.dynamics.predict(features_XNE, base_XND, noisy, tau, stride)
+            return self.dynamics.predict(taken_XNE, base_XND, noisy, tau, stride)
 
         start = torch.zeros_like(base_XND) if noise_XND is None else noise_XND
-        return sample(predict, start, evaluations).clamp(-1, 1)
+        return sample(predict, start, evaluations)
 
     def surprise(self, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
         """How unlike real frames these are [B]; above 1: one real frame in a thousand is as much."""

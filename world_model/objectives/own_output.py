@@ -9,21 +9,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from world_model.objectives.attention_to_change import change_weights
+from world_model.objectives.nearest_fork import nearest_fork
 from world_model.world import World
 
 
 @torch.no_grad()
 def dreamt_run(
-    world: World,
-    latents_BTND: Tensor,
-    executed_BTK: Tensor,
-    real_B: Tensor,
-    noise_BTND: Tensor | None = None,
-    evaluations: int = 1,
+    world: World, latents_BTND: Tensor, executed_BTK: Tensor, real_B: Tensor, changed: float, right: float
 ) -> Tensor:
-    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt, from noise if there is any.
+    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt.
 
-    Costs one pass over the run, as each frame is taken in once, and the head's evaluations.
+    Of several ways on, the one nearest to the real frame is dreamt: a ball that was served to the other side would have
+    the real frames ask for a jump, and the dream learn that balls jump. Costs one pass over the run, as each frame is
+    taken in once, and the head's evaluations.
     """
     memory = world.dynamics.memory(len(latents_BTND))
     level_B = latents_BTND.new_zeros(len(latents_BTND))
@@ -31,7 +30,9 @@ def dreamt_run(
     for step in range(latents_BTND.shape[1] - 1):
         features_BNE = world.dynamics.take_in(memory, run[step], level_B, executed_BTK[:, step])
         memory.taken_B += 1
-        noise_BND = None if noise_BTND is None else noise_BTND[:, step]
-        dreamt_BND = world.next_latents(features_BNE, run[step], noise_BND, evaluations)
-        run.append(torch.where((step + 1 < real_B)[:, None, None], latents_BTND[:, step + 1], dreamt_BND))
+        real_BND = latents_BTND[:, step + 1]
+        weights_BN = change_weights(run[step], real_BND, changed)
+        fork_B = nearest_fork(world, features_BNE, run[step], real_BND, weights_BN, right)
+        dreamt_BND = world.next_latents(features_BNE, run[step], fork_B).clamp(-1, 1)
+        run.append(torch.where((step + 1 < real_B)[:, None, None], real_BND, dreamt_BND))
     return torch.stack(run, dim=1)

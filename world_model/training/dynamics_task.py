@@ -11,6 +11,7 @@ from data_gen.windows import WindowBatch
 from world_model.objectives.attention_to_change import change_weights
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.flow import FlowConfig, FlowPoint, flow_point
+from world_model.objectives.nearest_fork import nearest_fork
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shortcut import shortcut_errors, two_half_steps
 from world_model.training.draws import Draws
@@ -28,7 +29,8 @@ class DynamicsTaskConfig:
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
-    sampled: int = 0  # evaluations by which such a run is drawn from noise; 0: one, without noise
+    right: float = 0.25  # a token's error beyond this asks for another way on, see `nearest_fork`; 2 is never exceeded
+    likelihood: float = 0.05  # weight of how likely each way is
     shortcut: float = 0.0  # share of the rows off pure noise that learn to agree with two half steps
     action_dropout: float = 0.0  # share of the frames whose ticks are hidden, for guidance
 
@@ -53,10 +55,13 @@ class DynamicsTask:
 
         features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
         base_XND, next_XND = context_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
+        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed)
+        fork_X = nearest_fork(world, features_XNE, base_XND, next_XND, weights_XN, config.right)
+        taken_XNE = world.dynamics.forks.taken(features_XNE, fork_X)
         point = flow_point(next_BTND, draws, config.flow)
 
         def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-            return world.dynamics.predict(features_XNE, base_XND, noisy, tau, stride)
+            return world.dynamics.predict(taken_XNE, base_XND, noisy, tau, stride)
 
         predicted_XND = predict(*point)
         errors_XND = (predicted_XND - next_XND).square()
@@ -68,11 +73,13 @@ class DynamicsTask:
                 shortcut_errors(predicted_XND, point.noisy_XND, point.tau_X, target_XND),
                 errors_XND,
             )
-        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed) * _sighted(batch, device)
-        latent = (errors_XND.mean(-1) * weights_XN).mean()
+        sighted_X = _sighted(batch, device)
+        latent = (errors_XND.mean(-1) * weights_XN * sighted_X[:, None]).mean()
+        likelihood_X = nn.functional.cross_entropy(world.dynamics.forks.logits(features_XNE), fork_X, reduction="none")
+        likelihood = (likelihood_X * sighted_X).mean()
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, point, batch)
-        losses = {"latent": latent, "reward": reward, "termination": termination}
-        total = latent + config.outcome * (reward + termination)
+        losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
+        total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
             losses["pixels"] = self._pixel_loss(now_BTND.flatten(0, 1), predicted_XND, next_XND, draws)
             total = total + config.pixels * losses["pixels"]
@@ -93,9 +100,7 @@ class DynamicsTask:
         """
         if draws.coin(self._config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
-            noise_BTND = draws.normal(*now_BTND.shape[1:]) if self._config.sampled else None
-            evaluations = max(1, self._config.sampled)
-            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, noise_BTND, evaluations)
+            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, self._config.changed, self._config.right)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
         return (*noised(now_BTND, draws, self._config.context_noise), now_BTND)
 
@@ -130,14 +135,14 @@ class DynamicsTask:
 
 
 def _sighted(batch: WindowBatch, device: torch.device) -> Tensor:
-    """[X, 1]: 0 for the first frame of a window in the middle of a game, and 1 elsewhere.
+    """[X]: 0 for the first frame of a window in the middle of a game, and 1 elsewhere.
 
     One frame tells no speeds. Where a game begins there is no more to know; elsewhere, asking for what cannot be known
     would be a fifth of the loss.
     """
     sighted_BT = torch.ones(batch.rewards.shape)
     sighted_BT[:, 0] = torch.from_numpy(batch.starts == 0).float()
-    return sighted_BT.flatten()[:, None].to(device)
+    return sighted_BT.flatten().to(device)
 
 
 class _Learners(nn.Module):

@@ -16,6 +16,7 @@ from data_gen.recording import Recording
 from data_gen.show import write_video
 from data_gen.windows import NoWindows, WindowBatch, Windows
 from world_model.metrics.gain import gain_over_baseline
+from world_model.objectives.nearest_fork import nearest_fork
 from world_model.open_loop import open_loop
 from world_model.pixels import to_pixels
 from world_model.rollout_video import control_pictures, side_by_side
@@ -78,10 +79,12 @@ class WorldReport:
         still_BT = latents_BTND.new_zeros(latents_BTND.shape[0], _CONTEXT)
         features_BNE = world.dynamics.trunk(latents_BTND[:, :-1], still_BT, executed_BTK)[:, -1]
         noise_BND = torch.randn(clean_BND.shape, generator=torch.Generator().manual_seed(_SEED)).to(device)
+        fork_B = nearest_fork(world, features_BNE, base_BND, clean_BND, torch.ones_like(clean_BND[..., 0]), right=0.0)
+        taken_BNE = world.dynamics.forks.taken(features_BNE, fork_B)
         errors = []
         for tau in _LEVELS:
             tau_B, noisy_BND = torch.full_like(still_BT[:, 0], tau), (1 - tau) * noise_BND + tau * clean_BND
-            predicted = world.dynamics.predict(features_BNE, base_BND, noisy_BND, tau_B, torch.ones_like(tau_B) / 8)
+            predicted = world.dynamics.predict(taken_BNE, base_BND, noisy_BND, tau_B, torch.ones_like(tau_B) / 8)
             errors.append(float((predicted - clean_BND).square().mean()))
         _plot(np.array(_LEVELS), np.array(errors), "time of the flow", "squared error of latents", stem, "noise_levels")
 
