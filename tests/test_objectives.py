@@ -151,7 +151,7 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
     with torch.no_grad():
         features = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), torch.from_numpy(batch.executed))
         rows = features.flatten(0, 1), latents[:, :-1].flatten(0, 1)
-        following = world.next_latents(*rows, world.dynamics.forks.drawn(rows[0], torch.zeros(len(rows[0])), 0.0))
+        following = world.next_latents(*rows, world.dynamics.forks.likeliest(rows[0]))
         reward, ended = world.outcome.probabilities(features.flatten(0, 1), latents[:, :-1].flatten(0, 1), following)
     error = (following - latents[:, 1:].flatten(0, 1)).abs()
     assert error[:, 0].mean() < 0.15
@@ -181,7 +181,7 @@ def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
         uniform_X = torch.rand(len(features_XNE), generator=torch.Generator().manual_seed(0))
         fork_X = world.dynamics.forks.drawn(features_XNE, uniform_X, 1.0)
         side_X = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), fork_X)[:, 0].clamp(-1, 1).mean(-1)
-        likeliest_X = world.dynamics.forks.drawn(features_XNE, uniform_X, 0.0)
+        likeliest_X = world.dynamics.forks.likeliest(features_XNE)
         likeliest = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), likeliest_X)[:, 0].mean(-1)
     assert ((side_X.abs() - 0.8).abs() < 0.3).float().mean() > 0.9  # a mean over both would be 0.4
     assert 0.6 < (side_X > 0).float().mean() < 0.9

@@ -32,6 +32,10 @@ class Forks(nn.Module):
         logits: Tensor = self.likelihood(nn.functional.silu(self.token(features_XNE)).mean(-2))
         return logits
 
+    def likeliest(self, features_XNE: Tensor) -> Tensor:
+        """The one that is most to be expected [X]."""
+        return self.logits(features_XNE).argmax(-1)
+
     def taken(self, features_XNE: Tensor, fork_X: Tensor) -> Tensor:
         """The features as they are on the given way [X, N, E]."""
         scale_XE, shift_XE = self.embedding(fork_X).chunk(2, dim=-1)
@@ -39,8 +43,7 @@ class Forks(nn.Module):
 
     def drawn(self, features_XNE: Tensor, uniform_X: Tensor, temperature: float) -> Tensor:
         """A way for each moment [X]: by its likelihood at 1, more evenly above it; at 0 the likeliest."""
-        logits = self.logits(features_XNE)
         if temperature == 0:
-            return logits.argmax(-1)
-        summed = (logits / temperature).softmax(-1).cumsum(-1)
+            return self.likeliest(features_XNE)
+        summed = (self.logits(features_XNE) / temperature).softmax(-1).cumsum(-1)
         return (summed <= uniform_X[:, None]).sum(-1).clamp(max=self.count - 1)

@@ -22,7 +22,7 @@ def nearest_fork(
     ball; what is less wrong is not another way to go on.
     """
     forks = world.dynamics.forks
-    fork_X = forks.logits(features_XNE).argmax(-1)
+    fork_X = forks.likeliest(features_XNE)
     if forks.count == 1:
         return fork_X
     answers_XND = world.next_latents(features_XNE, base_XND, fork_X).clamp(-1, 1)

@@ -17,7 +17,6 @@ from tqdm import tqdm
 from data_gen.atomic import write_atomically
 from data_gen.windows import Windows
 from world_model.objectives.attention_to_change import change_weights
-from world_model.objectives.nearest_fork import nearest_fork
 from world_model.world import World
 
 _BATCH = 32
@@ -65,11 +64,10 @@ def step_errors(windows: Windows, world: World, changed: float, progress: bool =
         now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]
         executed_BTK = torch.from_numpy(batch.executed).to(device)
         features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
+        features_XNE = features.flatten(0, 1)
+        fork_X = world.dynamics.forks.likeliest(features_XNE)
+        predicted = world.next_latents(features_XNE, now_BTND.flatten(0, 1), fork_X).view_as(now_BTND)
         weights_BTN = change_weights(now_BTND, next_BTND, changed)
-        features_XNE, now_XND = features.flatten(0, 1), now_BTND.flatten(0, 1)
-        weights_XN = weights_BTN.flatten(0, 1)
-        fork_X = nearest_fork(world, features_XNE, now_XND, next_BTND.flatten(0, 1), weights_XN, right=0.0)
-        predicted = world.next_latents(features_XNE, now_XND, fork_X).view_as(now_BTND)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
             known = 0 if start == 0 else context
