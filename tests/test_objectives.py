@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data_gen.windows import WindowBatch
-from tiny_world import tiny_world
+from tiny_world import tiny_config, tiny_world
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.flow import FlowConfig, flow_point
 from world_model.objectives.own_output import dreamt_run
@@ -18,6 +18,7 @@ from world_model.objectives.shortcut import shortcut_errors, two_half_steps, vel
 from world_model.sampler import sample
 from world_model.training.draws import Draws
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
+from world_model.world import World
 
 _LANES, _STEPS = 4, 7
 
@@ -94,22 +95,25 @@ def test_the_sampler_reaches_what_the_network_says_is_clean(evaluations: int) ->
     assert seen == [(turn / evaluations, 1 / evaluations) for turn in range(evaluations)]
 
 
-def test_a_dreamt_run_is_what_stepping_would_give() -> None:
+def test_a_dreamt_run_goes_the_way_that_the_real_one_went() -> None:
     world, latents = tiny_world(), _latents()
     executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
-    real = torch.tensor([1, 2, 5, _STEPS])
-    run = dreamt_run(world, latents, executed, real, changed=0.0, right=0.0)
+    real, hint = torch.tensor([1, 2, 5, _STEPS]), torch.tensor([0.0, 0.25, 0.5, 0.5])
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
+    run = dreamt_run(world, latents, executed, real, noise, hint, changed=0.0, right=0.0)
     for lane, kept in enumerate(real.tolist()):
         assert torch.equal(run[lane, :kept], latents[lane, :kept])
     with torch.no_grad():
         features = world.dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
-        ways = [
-            world.next_latents(features[0], run[0], torch.full((_STEPS,), fork)).clamp(-1, 1)
-            for fork in range(world.dynamics.forks.count)
-        ]
-    for step in range(_STEPS - 1):
-        nearest = min(ways, key=lambda way: float((way[step] - latents[0, step + 1]).square().mean()))
-        torch.testing.assert_close(run[0, step + 1], nearest[step], atol=1e-5, rtol=1e-5)
+        for lane, step in [(0, 0), (0, 5), (1, 3), (2, 4)]:
+            now, then = run[lane : lane + 1, step], latents[lane : lane + 1, step + 1]
+            here, at = features[lane : lane + 1, step], hint[lane : lane + 1]
+            answers = torch.cat([world.next_latents(here, now, torch.tensor([fork])) for fork in range(8)])
+            nearest = (answers.clamp(-1, 1) - then).square().mean((1, 2)).argmin()
+            noisy = (1 - at) * noise[lane : lane + 1, step] + at * then
+            taken = world.dynamics.forks.taken(here, nearest[None])
+            dreamt = world.dynamics.predict(taken, now, noisy, at, torch.tensor([0.25])).clamp(-1, 1)
+            torch.testing.assert_close(run[lane : lane + 1, step + 1], dreamt, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(run[0, 1:], latents[0, 1:])
 
 
@@ -186,6 +190,20 @@ def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
     assert ((side_X.abs() - 0.8).abs() < 0.3).float().mean() > 0.9  # a mean over both would be 0.4
     assert 0.6 < (side_X > 0).float().mean() < 0.9
     assert (likeliest > 0.6).float().mean() > 0.9
+
+
+def test_no_weight_of_an_untrained_world_is_beyond_the_reach_of_learning() -> None:
+    """Two factors that both begin at zero stay there: the flow once never learned its own time that way."""
+    torch.manual_seed(0)
+    world, batch = World(tiny_config()), _batch()
+    task = DynamicsTask(world, DynamicsTaskConfig(flow=FlowConfig(one_step_share=0.5)))
+    optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
+    for step in range(6):
+        optimizer.zero_grad()
+        task.losses(batch, _draws(step, 16))["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    dead = [name for name, weight in task.module.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert not dead
 
 
 def test_a_step_of_the_task_depends_on_nothing_but_seed_and_step() -> None:

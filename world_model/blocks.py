@@ -43,11 +43,14 @@ class Block(nn.Module):
 
 
 class LevelEmbedding(nn.Module):
-    """A number from 0 to 1 (a noise level, a time of the flow, a step size) as a vector."""
+    """A number from 0 to 1 (a noise level, a time of the flow, a step size) as a vector.
+
+    Not zero at first: a block's modulation is, and of two factors that are both zero neither would ever learn.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = zeroed(FrameLinear(_WAVES, width))
+        self.linear = FrameLinear(_WAVES, width)
         self.register_buffer("frequencies", math.pi * torch.arange(_WAVES), persistent=False)
         self.frequencies: Tensor
 

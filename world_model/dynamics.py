@@ -20,6 +20,8 @@ from world_model.forks import Forks
 from world_model.memory import Memory
 from world_model.nearby import Nearby
 
+_SPREAD = 0.5  # of latents, roughly: they lie between -1 and 1
+
 
 @dataclass(frozen=True)
 class DynamicsConfig:
@@ -74,6 +76,7 @@ class Dynamics(nn.Module):
             Block(width, config.heads, grid, config.mlp, None) for _ in range(config.head_layers)
         )
         self.correction = zeroed(nn.Linear(width, latent_width))
+        self.trust = zeroed(nn.Linear(width, latent_width))  # in what the noisy latents show, where it is not certain
 
     def trunk(self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor) -> Tensor:
         """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame."""
@@ -115,10 +118,12 @@ class Dynamics(nn.Module):
         `stride` is the step that the sampler is about to take; 0 stands for an infinitely small one.
         """
         condition_XE = self.flow_embedding(tau_X) + self.stride_embedding(stride_X)
-        x_XNE = features_XNE + self.noisy(noisy_XND)
+        guess_XND = noisy_XND * _guess(tau_X)[:, None, None]
+        x_XNE = features_XNE + self.noisy(guess_XND)
         for block in self.head_blocks:
             x_XNE = block(x_XNE, condition_XE)
-        corrected: Tensor = base_XND + self.correction(normalised(x_XNE))
+        x_XNE = normalised(x_XNE)
+        corrected: Tensor = base_XND + self.correction(x_XNE) + self.trust(x_XNE) * (guess_XND - base_XND)
         return corrected
 
     def memory(self, lanes: int) -> Memory:
@@ -144,6 +149,16 @@ class Dynamics(nn.Module):
         ticks_XE = self.tick_embedding(known_XK + self.first_of_tick).sum(-2)
         condition: Tensor = self.condition(ticks_XE + self.level_embedding(level_X))
         return condition
+
+
+def _guess(tau_X: Tensor) -> Tensor:
+    """What noisy latents are to be multiplied by, to be the best guess at the clean ones that they alone allow [X].
+
+    At pure noise that is nothing. Unscaled, noise is mostly a nuisance, and the first that training does is to stop
+    reading it, also where it has long told which of two futures it is.
+    """
+    signal_X, noise_X = tau_X * _SPREAD, 1 - tau_X
+    return signal_X * _SPREAD / (signal_X.square() + noise_X.square())
 
 
 def _look_back(

@@ -29,6 +29,7 @@ class DynamicsTaskConfig:
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
+    hints: tuple[float, ...] = (0.0, 0.25, 0.5)  # times at which the flow of such a run is entered, see `dreamt_run`
     right: float = 0.25  # a token's error beyond this asks for another way on, see `nearest_fork`; 2 is never exceeded
     likelihood: float = 0.05  # weight of how likely each way is
     shortcut: float = 0.0  # share of the rows off pure noise that learn to agree with two half steps
@@ -98,11 +99,16 @@ class DynamicsTask:
         The third part is that without the noise: a token that is not as the next frame wants it has to change, be it
         that the game moved on or that the dream had gone wrong.
         """
-        if draws.coin(self._config.dreamt):
+        config = self._config
+        if draws.coin(config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
-            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, self._config.changed, self._config.right)
+            noise_BTND = draws.normal(*now_BTND.shape[1:])
+            hint_B = torch.tensor(config.hints, device=now_BTND.device)[draws.integers(len(config.hints))]
+            run_BTND = dreamt_run(
+                self._world, now_BTND, executed_BTK, real_B, noise_BTND, hint_B, config.changed, config.right
+            )
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
-        return (*noised(now_BTND, draws, self._config.context_noise), now_BTND)
+        return (*noised(now_BTND, draws, config.context_noise), now_BTND)
 
     def _outcome(
         self,
