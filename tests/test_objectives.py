@@ -11,6 +11,7 @@ from torch import Tensor
 
 from data_gen.windows import WindowBatch
 from tiny_world import tiny_config, tiny_world
+from world_model.forks import drawn_fork
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.flow import FlowConfig, flow_point
 from world_model.objectives.own_output import dreamt_run
@@ -183,7 +184,7 @@ def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
     with torch.no_grad():
         features_XNE = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), executed).flatten(0, 1)
         uniform_X = torch.rand(len(features_XNE), generator=torch.Generator().manual_seed(0))
-        fork_X = world.dynamics.forks.drawn(features_XNE, uniform_X, 1.0)
+        fork_X = drawn_fork(world.dynamics.forks.logits(features_XNE), uniform_X, 1.0)
         side_X = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), fork_X)[:, 0].clamp(-1, 1).mean(-1)
         likeliest_X = world.dynamics.forks.likeliest(features_XNE)
         likeliest = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), likeliest_X)[:, 0].mean(-1)

@@ -41,9 +41,15 @@ class Forks(nn.Module):
         scale_XE, shift_XE = self.embedding(fork_X).chunk(2, dim=-1)
         return torch.addcmul(shift_XE[:, None], features_XNE, 1 + scale_XE[:, None])
 
-    def drawn(self, features_XNE: Tensor, uniform_X: Tensor, temperature: float) -> Tensor:
-        """A way for each moment [X]: by its likelihood at 1, more evenly above it; at 0 the likeliest."""
-        if temperature == 0:
-            return self.likeliest(features_XNE)
-        summed = (self.logits(features_XNE) / temperature).softmax(-1).cumsum(-1)
-        return (summed <= uniform_X[:, None]).sum(-1).clamp(max=self.count - 1)
+
+def drawn_fork(logits_XF: Tensor, uniform_X: Tensor, temperature: float) -> Tensor:
+    """A way for each moment [X]: by its likelihood at 1, more evenly above it; at 0 the likeliest.
+
+    Example:
+        >>> drawn_fork(torch.tensor([[0.0, 0.0]]), torch.tensor([0.7]), temperature=1.0).tolist()
+        [1]
+    """
+    if temperature == 0:
+        return logits_XF.argmax(-1)
+    summed_XF = (logits_XF / temperature).softmax(-1).cumsum(-1)
+    return (summed_XF <= uniform_X[:, None]).sum(-1).clamp(max=logits_XF.shape[-1] - 1)

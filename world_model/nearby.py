@@ -33,7 +33,7 @@ class Nearby(nn.Module):
         padded = F.pad(latents_BTND, (0, 0, 0, 0, self.stack - 1, 0))
         stacked = [padded[:, self.stack - 1 - age :][:, :steps] for age in range(self.stack)]
         gathered: Tensor = self(torch.stack(stacked, dim=2).flatten(0, 1))
-        return gathered.unflatten(0, latents_BTND.shape[:2])
+        return gathered.reshape(*latents_BTND.shape[:2], *gathered.shape[1:])
 
 
 def _around(grid: tuple[int, int]) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from data_gen.policy import Frames
+from world_model.forks import drawn_fork
 from world_model.lane_state import SimulatorState
 from world_model.pixels import to_frames, to_pixels
 from world_model.world import World
@@ -126,8 +127,12 @@ class Simulator:
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = self._take_in(state, executed)
         temperature = self.config.temperature
-        uniform_B = state.uniform(1)[:, 0].to(features_BNE)  # drawn whether used or not, as below
-        fork_B = self.world.dynamics.forks.drawn(features_BNE, uniform_B, temperature)
+        logits_BF = self.world.dynamics.forks.logits(features_BNE)
+        self._require_finite(
+            state, logits_BF, "likelihoods of the ways on"
+        )  # the largest of them would be found, still
+        uniform_B = state.uniform(1)[:, 0].to(logits_BF)  # drawn whether used or not, as below
+        fork_B = drawn_fork(logits_BF, uniform_B, temperature)
         noise_BND = state.normal() * temperature if temperature else None
         next_BND = self.world.next_latents(features_BNE, base_BND, fork_B, noise_BND, self.config.steps)
         self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
