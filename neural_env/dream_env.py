@@ -48,7 +48,7 @@ class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
         game: the game that the world must be of.
         device: "cpu", "cuda" or "cuda:<n>".
         dtype: "float32" or "float64".
-        steps: evaluations of the flow head for a frame.
+        steps: evaluations of the head for a frame; 1: the mean of what may follow, 2 to 5: futures are drawn.
         temperature: how freely futures are drawn; 0: always the likeliest.
         guidance: above 1, follows the action more than the data did.
         context_noise: noise level at which frames are taken into memory.

@@ -45,7 +45,7 @@ class DreamOptions:
     game: str | None = None  # the game that the world must be of; None: any
     device: str = "cpu"
     dtype: str = "float32"
-    steps: int | None = None  # evaluations of the flow head for a frame
+    steps: int | None = None  # evaluations of the head for a frame
     temperature: float | None = None  # how freely futures are drawn
     guidance: float | None = None  # above 1, follows the action more than the data did
     context_noise: float | None = None  # noise level at which frames are taken into memory

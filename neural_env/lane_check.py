@@ -18,7 +18,7 @@ from world_model.blank_world import blank_world
 from world_model.conv_tokenizer import ConvTokenizerConfig
 from world_model.dynamics import DynamicsConfig
 from world_model.outcome import OutcomeConfig
-from world_model.simulator import Context, Simulator, SimulatorConfig
+from world_model.simulator import Context, Simulator
 from world_model.world import World, WorldConfig
 
 COUNTS, MANY = (1, 2, 3, 8), 32
@@ -30,7 +30,7 @@ Traces = list[npt.NDArray[np.float64]]  # of each lane: all that its steps gave
 
 def deviating_counts(world: World) -> list[int]:
     """In which numbers of lanes some lane dreams otherwise than among many."""
-    simulator = Simulator(world, SimulatorConfig(temperature=1.0))
+    simulator = Simulator(world)
     expected = _traces(simulator, range(MANY))
     return [count for count in COUNTS if any(map(_differ, _traces(simulator, range(count)), expected))]
 

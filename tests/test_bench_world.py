@@ -42,13 +42,13 @@ def test_the_command_prints_json(
     flags = ["--lanes", "1", "3", "--turns", "1", "--seconds", "0.01", "--late-step", "110", "--json"]
     assert run(["bench", "world", "--world", str(bundle), *flags]) == 0
     plain = json.loads(capsys.readouterr().out)
-    assert plain["evaluations_per_frame"] == 1
+    assert plain["evaluations_per_frame"] == 3
     assert plain["constant_cost"]["count"] == 3
     assert list(plain["emulators"]) == ["twin"]  # the toy game is no Atari game
     for lanes in ("1", "3"):
         assert plain["world"][lanes]["steps_per_second"] > 0
         assert set(plain["world"][lanes]["ratios"]) == {"twin"}
-    held = plain["state_bytes_per_lane"] - lane_bytes(tiny_config().dynamics, 9)
+    held = plain["state_bytes_per_lane"] - lane_bytes(tiny_config().dynamics, 9, 16)
     assert 0 < held < 10_000  # beside the memory: latents and a generator
 
 

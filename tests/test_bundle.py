@@ -451,16 +451,16 @@ def test_a_size_that_cannot_be_is_refused_by_name(path: str) -> None:
         group, name = path.split(".")
         plain[group][name] = value
         with pytest.raises(InvalidConfig, match=rf"{group}\.{name} is|{group}: {name} is|GameSpec\.{name} is"):
-            check_sizes(from_plain(WorldConfig, plain), SimulatorConfig())
+            check_sizes(from_plain(WorldConfig, plain))
 
 
 def test_a_lane_cannot_ask_for_more_memory_than_a_machine_has() -> None:
     config = tiny_config()
     dynamics = dataclasses.replace(config.dynamics, reach=1024, memory_width=1024)
-    check_sizes(dataclasses.replace(config, dynamics=dynamics), SimulatorConfig())
+    check_sizes(dataclasses.replace(config, dynamics=dynamics))
     dynamics = dataclasses.replace(dynamics, memory_width=2048)
     with pytest.raises(InvalidConfig, match=r"world\.dynamics needs \d+ bytes of memory a lane; expected at most"):
-        check_sizes(dataclasses.replace(config, dynamics=dynamics), SimulatorConfig())
+        check_sizes(dataclasses.replace(config, dynamics=dynamics))
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_lane_cannot_ask_for_more_memory_than_a_machine_has() -> None:
         ("world.game.emulator", "os:system", "world.game.emulator"),
         ("world.game.keys", {"a": "1"}, "world.game.keys.a"),
         ("world.game.repeat_action_probability", 1.5, "GameSpec.repeat_action_probability"),
-        ("simulator.steps", 10**9, "simulator.steps is 1000000000; expected 1 to"),
+        ("simulator.steps", 10**9, "simulator: steps is 1000000000; expected 1 to"),
         ("simulator.reward", "best", "simulator.reward is \"best\"; expected 'sample' or 'mode'"),
         ("simulator.temperature", -1.0, "simulator: temperature is -1.0"),
     ],

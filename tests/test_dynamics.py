@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.memory import Memory
 from world_model.nearby import Nearby
+from world_model.sampler import sample
 
 _GRID, _WIDTH, _ACTIONS, _TICKS, _REACH = (3, 2), 8, 3, 2, 5
 
@@ -105,10 +106,8 @@ def test_an_untrained_world_stands_still() -> None:
     dynamics = Dynamics(config, _GRID, _WIDTH, _ACTIONS, _TICKS)
     latents, level, executed = _run(steps=2)
     features = dynamics.trunk(latents, level, executed)[:, -1]
-    zeros = torch.zeros(2)
-    assert torch.equal(
-        dynamics.predict(features, latents[:, -1], torch.randn(2, 6, _WIDTH), zeros, zeros), latents[:, -1]
-    )
+    drawn = sample(dynamics, features, latents[:, -1], 3, 1.0, torch.rand(2, 6))
+    assert torch.equal(drawn, latents[:, -1])
 
 
 def _first(run: tuple[Tensor, Tensor, Tensor], steps: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,10 @@ from torch import Tensor
 
 from data_gen.windows import WindowBatch
 from tiny_world import tiny_config, tiny_world
-from world_model.forks import drawn_fork
+from world_model.glyphs import PHASES, drawn_glyph, phases
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
-from world_model.objectives.flow import FlowConfig, flow_point
 from world_model.objectives.own_output import dreamt_run
-from world_model.objectives.shortcut import shortcut_errors, two_half_steps, velocity
+from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
 from world_model.sampler import sample
 from world_model.training.draws import Draws
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
@@ -32,21 +33,13 @@ def _latents(lanes: int = _LANES, steps: int = _STEPS) -> Tensor:
     return torch.rand(lanes, steps, 9, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def test_a_point_of_the_flow_lies_on_the_line_from_noise_to_clean() -> None:
-    clean = _latents(64, 30)
-    one = flow_point(clean, _draws(rows=64), FlowConfig(one_step_share=0.5, still_share=0.5))
-    flat = clean.flatten(0, 1)
-    evaluations = (1 / one.stride_X).round()
-    assert set(evaluations.tolist()) == {1.0, 2.0, 4.0, 8.0}
-    assert torch.allclose((one.tau_X * evaluations).round(), one.tau_X * evaluations, atol=1e-5)
-    assert (one.tau_X[evaluations == 1] == 0).all()
-    still = (one.noisy_XND == 0).flatten(1).all(1)
-    assert 0.2 < still.float().mean() < 0.3
-    assert (evaluations[still] == 1).all()
-    ahead = ~still
-    tau = one.tau_X[ahead, None, None]
-    noise = (one.noisy_XND[ahead] - tau * flat[ahead]) / (1 - tau)
-    assert abs(noise.std() - 1) < 0.02
+def test_the_head_is_shown_as_much_as_at_some_moment_of_a_draw() -> None:
+    phase = phases((3, 3))
+    known = shown_glyphs(phase, 500, _draws(rows=8), ShownConfig(nothing=0.4, everything=0.3))
+    assert known.shape == (4000, 9)
+    stages = [phase < count for count in range(PHASES + 1)]
+    shares = [float((known == stage).all(1).float().mean()) for stage in stages]
+    assert np.allclose(shares, [0.4, 0.1, 0.1, 0.1, 0.3], atol=0.03)
 
 
 def test_context_noise_says_what_it_did() -> None:
@@ -62,60 +55,58 @@ def test_context_noise_says_what_it_did() -> None:
     assert torch.allclose(spread, level[strong], rtol=0.3)
 
 
-def test_an_exact_flow_needs_no_shortcut_and_a_bent_one_does() -> None:
-    clean = _latents().flatten(0, 1)
-    noisy, tau = torch.randn(clean.shape), torch.full((len(clean),), 0.25)
-    stride = torch.full_like(tau, 0.5)
+@pytest.mark.parametrize("rounds", [0, 1, 2, 3, 4])
+@torch.no_grad()
+def test_every_glyph_is_drawn_once_seeing_those_of_the_rounds_before(rounds: int, monkeypatch: Any) -> None:
+    dynamics, looks = tiny_world().dynamics, []
+    look = dynamics.look
 
-    def straight(x: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-        return clean
+    def watched(features: Tensor, glyph: Tensor, known: Tensor) -> Tensor:
+        looks.append((glyph.clone(), known.clone()))
+        return look(features, glyph, known)
 
-    target = two_half_steps(straight, noisy, tau, stride)
-    torch.testing.assert_close(target, velocity(clean, noisy, tau), atol=1e-4, rtol=1e-4)
-    assert shortcut_errors(clean, noisy, tau, target).max() < 1e-6
-    assert shortcut_errors(clean + 0.1, noisy, tau, target).mean() == pytest.approx(0.01, rel=1e-3)
-
-    def bent(x: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-        return clean + tau[:, None, None]
-
-    by_hand = velocity(clean + 0.25, noisy, tau)
-    there = noisy + by_hand * 0.25
-    by_hand = (by_hand + velocity(clean + 0.5, there, tau + 0.25)) / 2
-    torch.testing.assert_close(two_half_steps(bent, noisy, tau, stride), by_hand)
-
-
-@pytest.mark.parametrize("evaluations", [1, 2, 4, 8])
-def test_the_sampler_reaches_what_the_network_says_is_clean(evaluations: int) -> None:
-    clean, seen = _latents().flatten(0, 1), []
-
-    def predict(x: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-        seen.append((float(tau[0]), float(stride[0])))
-        return clean
-
-    assert torch.equal(sample(predict, torch.randn(clean.shape), evaluations), clean)
-    assert seen == [(turn / evaluations, 1 / evaluations) for turn in range(evaluations)]
+    monkeypatch.setattr(dynamics, "look", watched)
+    features, base, uniform = torch.randn(2, 9, 32), torch.rand(2, 9, 16), torch.rand(2, 9)
+    landed = sample(dynamics, features, base, 1 + rounds, 1.0, uniform)
+    assert len(looks) == 1 + rounds
+    for (before, known), (after, then_known) in itertools.pairwise(looks):
+        now = then_known & ~known
+        assert now.any()
+        assert not (known & ~then_known).any()
+        assert torch.equal(before[known], after[known])
+        expected = drawn_glyph(dynamics.glyphs.logits(look(features, before, known)), uniform, 1.0)
+        assert torch.equal(after[now], expected[now])
+        drawn = now[0].view(3, 3)
+        if rounds >= 2:
+            assert not (drawn[1:] & drawn[:-1]).any()
+            assert not (drawn[:, 1:] & drawn[:, :-1]).any()
+        if rounds == PHASES:
+            assert not (drawn[1:, 1:] & drawn[:-1, :-1]).any()
+    glyph, known = looks[-1]
+    assert known.all() == (rounds > 0)
+    assert torch.equal(landed, dynamics.land(look(features, glyph, known), base))
 
 
-def test_a_dreamt_run_goes_the_way_that_the_real_one_went() -> None:
+@pytest.mark.parametrize("lean", [0.0, 100.0])
+@torch.no_grad()
+def test_a_dreamt_run_goes_the_way_that_the_real_one_went(lean: float) -> None:
     world, latents = tiny_world(), _latents()
+    dynamics = world.dynamics
     executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
-    real, hint = torch.tensor([1, 2, 5, _STEPS]), torch.tensor([0.0, 0.25, 0.5, 0.5])
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2))
-    run = dreamt_run(world, latents, executed, real, noise, hint, changed=0.0, right=0.0)
+    real, uniform = torch.tensor([1, 2, 5, _STEPS]), torch.rand(_LANES, _STEPS, 9)
+    run = dreamt_run(world, latents, executed, real, uniform, lean)
     for lane, kept in enumerate(real.tolist()):
         assert torch.equal(run[lane, :kept], latents[lane, :kept])
-    with torch.no_grad():
-        features = world.dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
-        for lane, step in [(0, 0), (0, 5), (1, 3), (2, 4)]:
-            now, then = run[lane : lane + 1, step], latents[lane : lane + 1, step + 1]
-            here, at = features[lane : lane + 1, step], hint[lane : lane + 1]
-            answers = torch.cat([world.next_latents(here, now, torch.tensor([fork])) for fork in range(8)])
-            nearest = (answers.clamp(-1, 1) - then).square().mean((1, 2)).argmin()
-            noisy = (1 - at) * noise[lane : lane + 1, step] + at * then
-            taken = world.dynamics.forks.taken(here, nearest[None])
-            dreamt = world.dynamics.predict(taken, now, noisy, at, torch.tensor([0.25])).clamp(-1, 1)
-            torch.testing.assert_close(run[lane : lane + 1, step + 1], dreamt, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(run[0, 1:], latents[0, 1:])
+    features = dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
+    came = dynamics.glyphs.nearest(latents.flatten(0, 1)).view(_LANES, _STEPS, 9)
+    known = torch.ones(1, 9, dtype=torch.bool)
+    agree = []
+    for lane, step in [(0, 0), (0, 5), (1, 3), (2, 4)]:
+        look = dynamics.look(features[lane : lane + 1, step], came[lane : lane + 1, step + 1], known)
+        landed = dynamics.land(look, run[lane : lane + 1, step]).clamp(-1, 1)
+        agree.append(torch.allclose(run[lane : lane + 1, step + 1], landed, atol=1e-4))
+    assert all(agree) == (lean > 0)
 
 
 def _batch() -> WindowBatch:
@@ -136,11 +127,12 @@ def _batch() -> WindowBatch:
     [
         DynamicsTaskConfig(pixels=2.0),
         DynamicsTaskConfig(dreamt=1.0),
-        DynamicsTaskConfig(shortcut=0.5, action_dropout=0.1),
+        DynamicsTaskConfig(action_dropout=0.1),
     ],
-    ids=["forced", "own output", "shortcut"],
+    ids=["forced", "own output", "dropout"],
 )
-def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConfig) -> None:
+@pytest.mark.parametrize("evaluations", [1, 3])
+def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConfig, evaluations: int) -> None:
     world = tiny_world()
     with torch.no_grad():
         world.dynamics.correction.weight.zero_()
@@ -156,7 +148,7 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
     with torch.no_grad():
         features = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), torch.from_numpy(batch.executed))
         rows = features.flatten(0, 1), latents[:, :-1].flatten(0, 1)
-        following = world.next_latents(*rows, world.dynamics.forks.likeliest(rows[0]))
+        following = sample(world.dynamics, *rows, evaluations, 0.0, rows[1][..., 0])
         reward, ended = world.outcome.probabilities(features.flatten(0, 1), latents[:, :-1].flatten(0, 1), following)
     error = (following - latents[:, 1:].flatten(0, 1)).abs()
     assert error[:, 0].mean() < 0.15
@@ -166,38 +158,38 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
 
 
 def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
-    """The mean of two futures is none of them; each is to be drawn about as often as it comes."""
-    world, batch = tiny_world(), _batch()
+    """The mean of two futures is none of them; each is to be drawn about as often as it comes, and as a whole."""
+    world, batch, generator = tiny_world(), _batch(), np.random.default_rng(0)
     with torch.no_grad():
         world.dynamics.correction.weight.zero_()
+        world.dynamics.glyphs.contents_VD.fill_(9.0)[:3] = torch.tensor([[0.3], [0.8], [-0.8]])
     task = DynamicsTask(world, DynamicsTaskConfig())
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
-    generator = np.random.default_rng(0)
     for step in range(250):
-        # A coin that no frame foretells: three of four times up.
+        # A coin that no frame foretells: three of four times one token goes up and the one beside it down.
+        up = generator.random((16, _STEPS, 1)) < 0.75
         frames = np.full(batch.frames.shape, 0.3, np.float16)
-        frames[:, 1:, 0] = np.where(generator.random((16, _STEPS, 1)) < 0.75, 0.8, -0.8)
+        frames[:, 1:, 0], frames[:, 1:, 1] = np.where(up, 0.8, -0.8), np.where(up, -0.8, 0.8)
         optimizer.zero_grad()
         task.losses(dataclasses.replace(batch, frames=frames), _draws(step, 16))["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     latents, executed = torch.from_numpy(frames).float(), torch.from_numpy(batch.executed)
     with torch.no_grad():
-        features_XNE = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), executed).flatten(0, 1)
-        uniform_X = torch.rand(len(features_XNE), generator=torch.Generator().manual_seed(0))
-        fork_X = drawn_fork(world.dynamics.forks.logits(features_XNE), uniform_X, 1.0)
-        side_X = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), fork_X)[:, 0].clamp(-1, 1).mean(-1)
-        likeliest_X = world.dynamics.forks.likeliest(features_XNE)
-        likeliest = world.next_latents(features_XNE, latents[:, :-1].flatten(0, 1), likeliest_X)[:, 0].mean(-1)
-    assert ((side_X.abs() - 0.8).abs() < 0.3).float().mean() > 0.9  # a mean over both would be 0.4
-    assert 0.6 < (side_X > 0).float().mean() < 0.9
-    assert (likeliest > 0.6).float().mean() > 0.9
+        features = world.dynamics.trunk(latents[:, :-1], torch.zeros(16, _STEPS), executed).flatten(0, 1)
+        uniform = torch.rand(len(features), 9, generator=torch.Generator().manual_seed(0))
+        base = latents[:, :-1].flatten(0, 1)
+        first, second = sample(world.dynamics, features, base, 3, 1.0, uniform)[:, :2].mean(-1).unbind(1)
+    assert ((first.abs() - 0.8).abs() < 0.3).float().mean() > 0.9  # a mean over both would be 0.4
+    assert 0.6 < (first > 0).float().mean() < 0.9
+    assert (first.sign() == -second.sign()).float().mean() > 0.9
 
 
 def test_no_weight_of_an_untrained_world_is_beyond_the_reach_of_learning() -> None:
     """Two factors that both begin at zero stay there: the flow once never learned its own time that way."""
     torch.manual_seed(0)
     world, batch = World(tiny_config()), _batch()
-    task = DynamicsTask(world, DynamicsTaskConfig(flow=FlowConfig(one_step_share=0.5)))
+    world.dynamics.glyphs.contents_VD.uniform_(-1, 1)  # found in the data, not learned
+    task = DynamicsTask(world, DynamicsTaskConfig())
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
     for step in range(6):
         optimizer.zero_grad()

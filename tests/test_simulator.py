@@ -14,11 +14,10 @@ from tiny_world import tiny_starts, tiny_world
 from world_model.lane_state import SimulatorState
 from world_model.simulator import SimulationDiverged, Simulator, SimulatorConfig
 
-_LIVELY = SimulatorConfig(temperature=1.0)
 _CONTEXTS = tiny_starts(count=8).contexts()
 
 
-def _simulator(config: SimulatorConfig = _LIVELY, seed: int = 0) -> Simulator:
+def _simulator(config: SimulatorConfig | None = None, seed: int = 0) -> Simulator:
     return Simulator(tiny_world(seed=seed), config)
 
 
@@ -121,13 +120,13 @@ def test_contexts_of_different_lengths_start_together() -> None:
         assert torch.equal(together.memory.taken_B[lane], alone.memory.taken_B[0])
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_every_number_of_evaluations_gives_finite_frames_and_its_own(steps: int) -> None:
     simulator = _simulator(SimulatorConfig(steps=steps, temperature=1.0))
     frames, _ = _go(simulator, _start(simulator, [0]), [0], range(3))
     reference = _simulator()
     one, _ = _go(reference, _start(reference, [0]), [0], range(3))
-    assert np.array_equal(frames, one) == (steps == 1)
+    assert np.array_equal(frames, one) == (steps == 3)
 
 
 def test_temperature_guidance_and_context_noise_each_matter() -> None:
@@ -160,7 +159,7 @@ def test_rewards_follow_their_probabilities_and_the_mode_is_the_likeliest() -> N
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_number_that_is_none_is_reported_on_the_step_where_it_arises(poison: float) -> None:
     world = tiny_world()
-    simulator = Simulator(world, _LIVELY)
+    simulator = Simulator(world)
     begun = _start(simulator, [0, 1])
     taken = int(begun.memory.taken_B[0])
     for name, weight in world.named_parameters():
@@ -170,8 +169,7 @@ def test_a_number_that_is_none_is_reported_on_the_step_where_it_arises(poison: f
             continue
         before = weight.detach().clone()
         with torch.no_grad():
-            # Of the ways on, one is drawn: whichever it is.
-            (weight.T if "forks.embedding" in name else weight.view(-1))[0] = poison
+            weight.view(-1)[0] = poison
         with pytest.raises(SimulationDiverged, match=rf"of lane 0 are not finite at step {taken} "):
             simulator.step(begun.clone(), np.zeros((2, 2), np.int64))
         with torch.no_grad():
@@ -181,7 +179,14 @@ def test_a_number_that_is_none_is_reported_on_the_step_where_it_arises(poison: f
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("steps", 0), ("temperature", -1.0), ("temperature", float("nan")), ("context_noise", 1.0), ("reward", "best")],
+    [
+        ("steps", 0),
+        ("steps", 6),
+        ("temperature", -1.0),
+        ("temperature", float("nan")),
+        ("context_noise", 1.0),
+        ("reward", "best"),
+    ],
 )
 def test_settings_that_mean_nothing_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{field} is "):

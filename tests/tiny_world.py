@@ -28,7 +28,16 @@ def tiny_config(game: GameSpec = COUNTING) -> WorldConfig:
         game=game,
         tokenizer=ConvTokenizerConfig(cell=6, channels=4, hidden=32),
         dynamics=DynamicsConfig(
-            width=32, layers=2, time_layers=(0, 1), head_layers=1, heads=2, mlp=2, reach=6, memory_width=16
+            width=32,
+            layers=2,
+            time_layers=(0, 1),
+            head_layers=1,
+            heads=2,
+            mlp=2,
+            reach=6,
+            memory_width=16,
+            local=32,
+            glyphs=32,
         ),
         outcome=OutcomeConfig(rewards=(0.0, 1.0, 2.0), token_width=32, hidden=32),
     )
@@ -42,6 +51,8 @@ def tiny_world(game: GameSpec = COUNTING, seed: int = 0) -> World:
         for weight in world.parameters():
             size = weight[0].numel() if weight.ndim > 1 else 4
             weight.copy_(torch.randn(weight.shape, generator=generator) / size**0.5)
+        contents = world.dynamics.glyphs.contents_VD
+        contents.copy_(torch.rand(contents.shape, generator=generator) * 2 - 1)
         for tensor in world.state_dict().values():
             tensor.copy_(tensor.bfloat16())
     return world.eval()

@@ -1,4 +1,4 @@
-"""The block that trunk and flow head are made of, and the embedding of noise levels."""
+"""The block that trunk and head are made of, and the embedding of noise levels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class LevelEmbedding(nn.Module):
-    """A number from 0 to 1 (a noise level, a time of the flow, a step size) as a vector.
+    """A number from 0 to 1 (a noise level, a share of what is known) as a vector.
 
     Not zero at first: a block's modulation is, and of two factors that are both zero neither would ever learn.
     """

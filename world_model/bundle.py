@@ -155,7 +155,7 @@ def _config(content: bytes) -> _Config:
     plain = read_json(content)
     require_format(plain)
     config = from_plain(_Config, plain)
-    check_sizes(config.world, config.simulator)
+    check_sizes(config.world)
     return config
 
 

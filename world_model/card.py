@@ -75,7 +75,7 @@ def card_markdown(facts: CardFacts, world: World) -> str:
         "## Size",
         f"- {parameters:,} parameters, {2 * parameters / 1e6:.1f} MB in bfloat16\n"
         f"- {facts.flops_per_frame / 1e6:,.1f} MFLOP a frame, however long the episode\n"
-        f"- {lane_bytes(config.dynamics, world.dynamics.tokens) / 1e6:.2f} MB of memory a lane",
+        f"- {lane_bytes(config.dynamics, world.dynamics.tokens, world.tokenizer.width) / 1e6:.2f} MB of memory a lane",
         "## Memory",
         f"The world sees {config.dynamics.reach} steps back, which is {memory_seconds(config):.2f} seconds of the "
         "game. Of what was before, it knows what the picture shows.",

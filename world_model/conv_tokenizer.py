@@ -19,7 +19,7 @@ from world_model.few_rows import require_whole, with_least_rows
 from world_model.grids import divided
 
 _CHANNELS = 3
-_GROUP = 2  # a token is 2x2 cells: the dynamics pay per token
+GROUP = 2  # a token is 2x2 cells: the dynamics pay per token
 _LEAST_DECODED = 2  # frames; see few_rows
 _CONTRAST = 4.0  # what differs from the backdrop mostly does so by a quarter of the range or less
 
@@ -45,8 +45,8 @@ class ConvTokenizer(nn.Module):
     def __init__(self, config: ConvTokenizerConfig, frame_size: tuple[int, int]) -> None:
         super().__init__()
         self.config = config
-        self.grid = divided(frame_size, config.cell * _GROUP, "token (two cells)")
-        self.width = config.channels * _GROUP**2
+        self.grid = divided(frame_size, config.cell * GROUP, "token (two cells)")
+        self.width = config.channels * GROUP**2
         cell, hidden = config.cell, config.hidden
         self.margin = cell // 3
         # What a still picture of the game shows: learned as such, it costs the network nothing.
@@ -71,14 +71,14 @@ class ConvTokenizer(nn.Module):
     def encode(self, pixels_BCHW: Tensor) -> Tensor:
         """See `Tokenizer`."""
         mean, _ = self.posterior(pixels_BCHW)
-        return F.pixel_unshuffle(mean, _GROUP).flatten(2).mT
+        return F.pixel_unshuffle(mean, GROUP).flatten(2).mT
 
     def decode(self, latents_BND: Tensor) -> Tensor:
         """See `Tokenizer`."""
         return with_least_rows(self._decode, latents_BND, _LEAST_DECODED)
 
     def _decode(self, latents_BND: Tensor) -> Tensor:
-        return self.decode_cells(F.pixel_shuffle(latents_BND.mT.reshape(-1, self.width, *self.grid), _GROUP))
+        return self.decode_cells(F.pixel_shuffle(latents_BND.mT.reshape(-1, self.width, *self.grid), GROUP))
 
     def posterior(self, pixels_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean and, with a KL term, log variance of the cells' latents [B, channels, 2 rows, 2 columns]."""

@@ -1,8 +1,9 @@
 """The dynamics: latents and executed ticks in, the next latents out.
 
 Shifted: one pass of the trunk takes in the current latents with the ticks that are executed on them, writes them into
-memory and yields the features of the next frame. A small flow head then turns noise into the next latents, as a
-correction on top of the current ones, so that a still background costs nothing.
+memory and yields the features of the next frame. A small head then says what comes: which glyph each token has, and,
+once those are drawn, the next latents, as a correction on top of the current ones, so that a still background costs
+nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ from torch import Tensor, nn
 from world_model.attention import TimeAttention
 from world_model.blocks import Block, LevelEmbedding, normalised, zeroed
 from world_model.few_rows import FrameLinear, require_whole
-from world_model.forks import Forks
+from world_model.glyphs import Glyphs, phases
 from world_model.memory import Memory
 from world_model.nearby import Nearby
-
-_SPREAD = 0.5  # of latents, roughly: they lie between -1 and 1
 
 
 @dataclass(frozen=True)
@@ -29,24 +28,26 @@ class DynamicsConfig:
 
     width: int = 96
     stack: int = 3  # frames of which a token sees its own place and the eight around it at once: speeds, in sight
+    local: int = 192  # hidden units of the perceptron by which it takes them in
     layers: int = 3  # of the trunk
     time_layers: tuple[int, ...] = (0, 2)  # which of them look back
-    head_layers: int = 1  # of the flow head; each costs as much as a trunk layer, once per evaluation
+    head_layers: int = 1  # of the head; each costs as much as a trunk layer, once per evaluation
     heads: int = 4
     mlp: int = 2  # hidden units of a block's perceptron, in widths
     reach: int = 24  # frames of memory, the current one among them
     memory_width: int = 48  # numbers a token's key or value has in memory
-    forks: int = 8  # ways in which a moment may go on, told apart; 1: the one in the middle of them
+    glyphs: int = 1024  # contents of tokens, told apart
 
     def __post_init__(self) -> None:
         require_whole("width", self.width)
-        for name in ("stack", "forks"):
+        require_whole("local", self.local)
+        for name in ("stack", "glyphs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 1 or more")
 
 
 class Dynamics(nn.Module):
-    """Trunk and flow head over tokens [N, D] of frames."""
+    """Trunk and head over tokens [N, D] of frames."""
 
     def __init__(
         self, config: DynamicsConfig, grid: tuple[int, int], latent_width: int, num_actions: int, ticks: int
@@ -64,19 +65,21 @@ class Dynamics(nn.Module):
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.nearby = Nearby(grid, latent_width, config.stack)
         self.take = nn.Linear(self.nearby.width, width)
+        self.take_more = nn.Sequential(
+            nn.Linear(self.nearby.width, config.local), nn.SiLU(), zeroed(nn.Linear(config.local, width))
+        )
         self.condition = nn.Sequential(nn.SiLU(), FrameLinear(width, width))
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
         )
-        self.forks = Forks(width, config.forks)
-        self.noisy = nn.Linear(latent_width, width, bias=False)
-        self.flow_embedding = LevelEmbedding(width)
-        self.stride_embedding = LevelEmbedding(width)
+        self.glyphs = Glyphs(config.glyphs, width, latent_width)
+        self.register_buffer("phase_N", phases(grid), persistent=False)
+        self.phase_N: Tensor
+        self.known_embedding = LevelEmbedding(width)
         self.head_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, None) for _ in range(config.head_layers)
         )
         self.correction = zeroed(nn.Linear(width, latent_width))
-        self.trust = zeroed(nn.Linear(width, latent_width))  # in what the noisy latents show, where it is not certain
 
     def trunk(self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor) -> Tensor:
         """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame."""
@@ -109,21 +112,17 @@ class Dynamics(nn.Module):
             x_BNE = block(x_BNE, condition_BE, look_back)
         return normalised(x_BNE)
 
-    def predict(
-        self, features_XNE: Tensor, base_XND: Tensor, noisy_XND: Tensor, tau_X: Tensor, stride_X: Tensor
-    ) -> Tensor:
-        """The clean next latents [X, N, D], from noisy ones at time `tau` of the flow (0: all noise, 1: clean).
-
-        The features are those of the way taken, see `Forks`.
-        `stride` is the step that the sampler is about to take; 0 stands for an infinitely small one.
-        """
-        condition_XE = self.flow_embedding(tau_X) + self.stride_embedding(stride_X)
-        guess_XND = noisy_XND * _guess(tau_X)[:, None, None]
-        x_XNE = features_XNE + self.noisy(guess_XND)
+    def look(self, features_XNE: Tensor, glyph_XN: Tensor, known_XN: Tensor) -> Tensor:
+        """What the head makes of the features, seeing the next glyphs of the tokens where they are known [X, N, E]."""
+        x_XNE = features_XNE + self.glyphs.shown(glyph_XN, known_XN)
+        condition_XE = self.known_embedding(known_XN.float().mean(-1))
         for block in self.head_blocks:
             x_XNE = block(x_XNE, condition_XE)
-        x_XNE = normalised(x_XNE)
-        corrected: Tensor = base_XND + self.correction(x_XNE) + self.trust(x_XNE) * (guess_XND - base_XND)
+        return normalised(x_XNE)
+
+    def land(self, x_XNE: Tensor, base_XND: Tensor) -> Tensor:
+        """The next latents [X, N, D] after such a look: the mean of all that it leaves open."""
+        corrected: Tensor = base_XND + self.correction(x_XNE)
         return corrected
 
     def memory(self, lanes: int) -> Memory:
@@ -140,7 +139,7 @@ class Dynamics(nn.Module):
         return TimeAttention(config.width, config.memory_width, config.heads, config.reach)
 
     def _taken(self, nearby_XNF: Tensor) -> Tensor:
-        taken: Tensor = self.take(nearby_XNF) + self.place
+        taken: Tensor = self.take(nearby_XNF) + self.take_more(nearby_XNF) + self.place
         return taken
 
     def _condition(self, level_X: Tensor, executed_XK: Tensor) -> Tensor:
@@ -149,16 +148,6 @@ class Dynamics(nn.Module):
         ticks_XE = self.tick_embedding(known_XK + self.first_of_tick).sum(-2)
         condition: Tensor = self.condition(ticks_XE + self.level_embedding(level_X))
         return condition
-
-
-def _guess(tau_X: Tensor) -> Tensor:
-    """What noisy latents are to be multiplied by, to be the best guess at the clean ones that they alone allow [X].
-
-    At pure noise that is nothing. Unscaled, noise is mostly a nuisance, and the first that training does is to stop
-    reading it, also where it has long told which of two futures it is.
-    """
-    signal_X, noise_X = tau_X * _SPREAD, 1 - tau_X
-    return signal_X * _SPREAD / (signal_X.square() + noise_X.square())
 
 
 def _look_back(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from world_model.grids import divided
 
-_CHANNELS = 3
+CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PatchTokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.grid = divided(frame_size, config.patch, "patch")
-        self.width = _CHANNELS * config.patch**2
+        self.width = CHANNELS * config.patch**2
 
     def encode(self, pixels_BCHW: Tensor) -> Tensor:
         """See `Tokenizer`."""

@@ -12,7 +12,7 @@ from world_model.world import TokenizerConfig
 
 @dataclass(frozen=True)
 class NanoPreset:
-    """For two CPU cores: about 50 MFLOP a frame, decoder included."""
+    """For two CPU cores: about 60 MFLOP a frame, decoder included."""
 
     name: Literal["nano"] = "nano"
     tokenizer: TokenizerConfig = field(default_factory=ConvTokenizerConfig)
@@ -21,7 +21,7 @@ class NanoPreset:
 
 @dataclass(frozen=True)
 class SmallPreset:
-    """For an hour of a GPU or a night of a CPU: about 300 MFLOP a frame."""
+    """For an hour of a GPU or a night of a CPU: about 400 MFLOP a frame."""
 
     name: Literal["small"] = "small"
     tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=192))
@@ -34,7 +34,7 @@ class SmallPreset:
 
 @dataclass(frozen=True)
 class BasePreset:
-    """For one large GPU: about 2.5 GFLOP a frame."""
+    """For one large GPU: about 3.5 GFLOP a frame."""
 
     name: Literal["base"] = "base"
     tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=384, channels=16))

@@ -1,4 +1,4 @@
-"""From noise to clean latents in a given number of evaluations."""
+"""From features to the next latents: a few rounds in which glyphs are drawn, and an evaluation that lands."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# (noisy latents, time of the flow, step about to be taken) -> clean latents
-Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
+from world_model.dynamics import Dynamics
+from world_model.glyphs import PHASES, drawn_glyph
 
 
-def sample(predict: Predict, noise_XND: Tensor, evaluations: int) -> Tensor:
-    """Euler's method on the rectified flow x(tau) = (1 - tau) noise + tau clean, with a network that predicts `clean`.
+def sample(
+    dynamics: Dynamics,
+    features_XNE: Tensor,
+    base_XND: Tensor,
+    evaluations: int,
+    temperature: float,
+    uniform_XN: Tensor,
+    lean_XNV: Tensor | None = None,
+    examine: Callable[[Tensor, str], None] = lambda values, what: None,
+) -> Tensor:
+    """The next latents [X, N, D], to be clamped.
 
-    The last step lands on the prediction itself.
-
-    Example:
-        >>> clean = torch.full((1, 1, 2), 0.5)
-        >>> sample(lambda x, tau, stride: clean, torch.zeros(1, 1, 2), evaluations=4).tolist()
-        [[[0.5, 0.5]]]
+    One evaluation gives the mean of all that may follow. Each one more is a round before it, in which a part of the
+    tokens is drawn, seeing those of the rounds before: two that are drawn at once may contradict each other.
+    `lean` is added to the logits of the glyphs; `examine` is shown what is drawn from, which the result would not tell.
     """
-    x = noise_XND
-    stride = 1.0 / evaluations
-    stride_X = torch.full((len(x),), stride, dtype=x.dtype, device=x.device)
-    for turn in range(evaluations):
-        tau = turn * stride
-        clean = predict(x, torch.full_like(stride_X, tau), stride_X)
-        x = clean if turn == evaluations - 1 else x + (clean - x) * (stride / (1 - tau))
-    return x
+    rounds = evaluations - 1
+    glyph_XN = torch.zeros(base_XND.shape[:2], dtype=torch.int64, device=base_XND.device)
+    known_XN = torch.zeros_like(glyph_XN, dtype=torch.bool)
+    for turn in range(rounds):
+        x_XNE = dynamics.look(features_XNE, glyph_XN, known_XN)
+        now_M = (dynamics.phase_N * rounds // PHASES == turn).nonzero()[:, 0]
+        logits_XMV = dynamics.glyphs.logits(x_XNE[:, now_M])
+        examine(logits_XMV, "likelihoods of glyphs")
+        if lean_XNV is not None:
+            logits_XMV = logits_XMV + lean_XNV[:, now_M]
+        glyph_XN[:, now_M] = drawn_glyph(logits_XMV, uniform_XN[:, now_M], temperature)
+        known_XN[:, now_M] = True
+    return dynamics.land(dynamics.look(features_XNE, glyph_XN, known_XN), base_XND)

@@ -13,7 +13,7 @@ from world_model.simulator import SimulatorConfig
 class SamplingChanges:
     """What is None stays as the world recommends; the meanings are those of `SimulatorConfig`."""
 
-    steps: int | None = None  # evaluations of the flow head for a frame
+    steps: int | None = None  # evaluations of the head for a frame
     temperature: float | None = None
     guidance: float | None = None
     context_noise: float | None = None

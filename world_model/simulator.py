@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -19,9 +20,10 @@ import torch
 from torch import Tensor
 
 from data_gen.policy import Frames
-from world_model.forks import drawn_fork
+from world_model.glyphs import PHASES
 from world_model.lane_state import SimulatorState
 from world_model.pixels import to_frames, to_pixels
+from world_model.sampler import sample
 from world_model.world import World
 
 
@@ -33,15 +35,15 @@ class SimulationDiverged(RuntimeError):
 class SimulatorConfig:
     """How a world is sampled; none of it changes what was learned."""
 
-    steps: int = 1  # evaluations of the flow head for a frame
-    temperature: float = 0.0  # how freely futures are drawn: the way on, and the noise it begins as; 0: the likeliest
+    steps: int = 3  # evaluations of the head for a frame; 1: the mean of what may follow, more: rounds of drawing it
+    temperature: float = 1.0  # how freely it is drawn; 0: the likeliest
     guidance: float = 1.0  # above 1, follows the action more than the data did; doubles the trunk's cost
     context_noise: float = 0.0  # noise level at which frames are taken into memory
     reward: Literal["sample", "mode"] = "sample"  # draw rewards and ends by their probabilities, or take the likeliest
 
     def __post_init__(self) -> None:
         for name, holds, expected in (
-            ("steps", self.steps >= 1, "1 or more"),
+            ("steps", 1 <= self.steps <= PHASES + 1, f"1 to {PHASES + 1}"),
             ("temperature", 0 <= self.temperature < np.inf, "a number from 0 on"),
             ("guidance", np.isfinite(self.guidance), "a finite number"),
             ("context_noise", 0 <= self.context_noise < 1, "0 to below 1"),
@@ -49,6 +51,9 @@ class SimulatorConfig:
         ):
             if not holds:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+
+
+LIKELIEST = SimulatorConfig(temperature=0.0, reward="mode")  # by which a world is judged while it trains
 
 
 class Context(NamedTuple):
@@ -126,15 +131,11 @@ class Simulator:
         """`step` for whoever stays on the device."""
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = self._take_in(state, executed)
-        temperature = self.config.temperature
-        logits_BF = self.world.dynamics.forks.logits(features_BNE)
-        self._require_finite(
-            state, logits_BF, "likelihoods of the ways on"
-        )  # the largest of them would be found, still
-        uniform_B = state.uniform(1)[:, 0].to(logits_BF)  # drawn whether used or not, as below
-        fork_B = drawn_fork(logits_BF, uniform_B, temperature)
-        noise_BND = state.normal() * temperature if temperature else None
-        next_BND = self.world.next_latents(features_BNE, base_BND, fork_B, noise_BND, self.config.steps)
+        # Drawn whether used or not, so that no later draw depends on the sampling.
+        uniform_BN = state.uniform(base_BND.shape[1]).to(base_BND)
+        drawing = (self.config.steps, self.config.temperature, uniform_BN)
+        examine = partial(self._require_finite, state)
+        next_BND = sample(self.world.dynamics, features_BNE, base_BND, *drawing, examine=examine)
         self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
         next_BND = next_BND.clamp(-1, 1)
         reward_BV, end_B = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)

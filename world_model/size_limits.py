@@ -6,12 +6,12 @@ all parts is bounded where the networks are made (`world_model.blank_world`).
 
 from __future__ import annotations
 
+from world_model.conv_tokenizer import GROUP
 from world_model.dynamics import DynamicsConfig
 from world_model.grids import divided
 from world_model.outcome import OutcomeConfig
-from world_model.patch_tokenizer import PatchTokenizerConfig
+from world_model.patch_tokenizer import CHANNELS, PatchTokenizerConfig
 from world_model.plain_config import InvalidConfig
-from world_model.simulator import SimulatorConfig
 from world_model.world import TokenizerConfig, WorldConfig
 
 MAX_LANE_BYTES = 256 << 20  # of one lane's memory ring, in single precision
@@ -23,36 +23,37 @@ _MAX_LAYERS = 64
 _MAX_HEADS = 64
 _MAX_MLP = 16
 _MAX_REACH = 1024
+_MAX_STACK = 16
 _MAX_CELL = 64
 _MAX_PATCH = 32
 _MAX_REWARDS = 256
-_MAX_EVALUATIONS = 64
+_MAX_GLYPHS = 65_536
 
 
-def check_sizes(world: WorldConfig, simulator: SimulatorConfig) -> None:
+def check_sizes(world: WorldConfig) -> None:
     """InvalidConfig, with the field's path, if anything is too large to be a world or cannot be one."""
     _within("world.game.action_meanings", len(world.game.action_meanings), 1, MAX_ACTIONS, " names")
-    _within("simulator.steps", simulator.steps, 1, _MAX_EVALUATIONS)
-    tokens = _check_tokenizer(world.tokenizer, world.game.frame_size)
-    _check_dynamics(world.dynamics, tokens)
+    tokens, latent_width = _check_tokenizer(world.tokenizer, world.game.frame_size)
+    _check_dynamics(world.dynamics, tokens, latent_width)
     _check_outcome(world.outcome)
 
 
-def lane_bytes(dynamics: DynamicsConfig, tokens: int) -> int:
-    """Bytes of one lane's memory ring: a key and a value of four bytes a number."""
-    return 2 * 4 * len(dynamics.time_layers) * dynamics.reach * tokens * dynamics.memory_width
+def lane_bytes(dynamics: DynamicsConfig, tokens: int, latent_width: int) -> int:
+    """Bytes of one lane's memory rings, of four bytes a number: keys and values, and the latents of the last frames."""
+    looked_back = 2 * len(dynamics.time_layers) * dynamics.reach * dynamics.memory_width
+    return 4 * tokens * (looked_back + dynamics.stack * latent_width)
 
 
-def _check_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> int:
-    """The number of tokens."""
+def _check_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> tuple[int, int]:
+    """How many tokens a frame has, and how many numbers a token."""
     where = "world.tokenizer"
     if isinstance(config, PatchTokenizerConfig):
         _within(f"{where}.patch", config.patch, 1, _MAX_PATCH)
-        return _check_tokens(frame_size, config.patch)
+        return _check_tokens(frame_size, config.patch), CHANNELS * config.patch**2
     _within(f"{where}.cell", config.cell, 1, _MAX_CELL)
-    _within(f"{where}.channels", config.channels, 1, _MAX_WIDTH // 4)
+    _within(f"{where}.channels", config.channels, 1, _MAX_WIDTH // GROUP**2)
     _within(f"{where}.hidden", config.hidden, 1, _MAX_WIDTH)
-    return _check_tokens(frame_size, 2 * config.cell)
+    return _check_tokens(frame_size, GROUP * config.cell), config.channels * GROUP**2
 
 
 def _check_tokens(frame_size: tuple[int, int], side: int) -> int:
@@ -65,10 +66,13 @@ def _check_tokens(frame_size: tuple[int, int], side: int) -> int:
     return rows * columns
 
 
-def _check_dynamics(config: DynamicsConfig, tokens: int) -> None:
+def _check_dynamics(config: DynamicsConfig, tokens: int, latent_width: int) -> None:
     where = "world.dynamics"
     for name, least, most in (
         ("width", 1, _MAX_WIDTH),
+        ("stack", 1, _MAX_STACK),
+        ("local", 1, _MAX_WIDTH),
+        ("glyphs", 1, _MAX_GLYPHS),
         ("layers", 1, _MAX_LAYERS),
         ("head_layers", 0, _MAX_LAYERS),
         ("heads", 1, _MAX_HEADS),
@@ -85,7 +89,7 @@ def _check_dynamics(config: DynamicsConfig, tokens: int) -> None:
             f"{where}.time_layers is {_shown(config.time_layers)}; expected ascending numbers from 0 to "
             f"{config.layers - 1}"
         )
-    if (needed := lane_bytes(config, tokens)) > MAX_LANE_BYTES:
+    if (needed := lane_bytes(config, tokens, latent_width)) > MAX_LANE_BYTES:
         raise InvalidConfig(f"{where} needs {needed} bytes of memory a lane; expected at most {MAX_LANE_BYTES}")
 
 

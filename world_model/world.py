@@ -12,7 +12,6 @@ from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.outcome import Outcome, OutcomeConfig
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
-from world_model.sampler import sample
 from world_model.surprise import LEAST_LIMIT, limit_of_real, strangeness
 
 TokenizerConfig = ConvTokenizerConfig | PatchTokenizerConfig
@@ -42,23 +41,6 @@ class World(nn.Module):
         self.outcome = Outcome(config.outcome, config.dynamics.width, self.tokenizer.width, self.dynamics.tokens)
         self.register_buffer("strangeness_limit", torch.ones(1))
         self.strangeness_limit: Tensor
-
-    def next_latents(
-        self,
-        features_XNE: Tensor,
-        base_XND: Tensor,
-        fork_X: Tensor,
-        noise_XND: Tensor | None = None,
-        evaluations: int = 1,
-    ) -> Tensor:
-        """The next latents on the way that is taken, to be clamped; without noise, the middle of where it leads."""
-        taken_XNE = self.dynamics.forks.taken(features_XNE, fork_X)
-
-        def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-            return self.dynamics.predict(taken_XNE, base_XND, noisy, tau, stride)
-
-        start = torch.zeros_like(base_XND) if noise_XND is None else noise_XND
-        return sample(predict, start, evaluations)
 
     def surprise(self, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
         """How unlike real frames these are [B]; above 1: one real frame in a thousand is as much."""

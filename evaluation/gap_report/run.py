@@ -18,10 +18,10 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from data_gen.atomic import sweep_temporary, write_atomically
+from evaluation.gap_report.closed_loop import measure_lanes
 from evaluation.gap_report.contestants import Contestant, Playing, contestants, spread, zoo_sha256
 from evaluation.gap_report.episodes import Table, to_csv
 from evaluation.gap_report.events import measure_events
-from evaluation.gap_report.frames import measure_lanes
 from evaluation.gap_report.gather import Setting, gather, parts
 from evaluation.gap_report.matches import Matches, matches
 from evaluation.gap_report.metric import TRACKS, Findings, Metric

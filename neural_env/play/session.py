@@ -23,6 +23,7 @@ from neural_env.play.film import Film
 from neural_env.play.match import Match
 from neural_env.play.playground import InvalidPlay, Playground, View
 from neural_env.play.scene import Scene
+from world_model.glyphs import PHASES
 
 HUMAN = "human"
 MAX_SEED = 2**31 - 1
@@ -52,7 +53,7 @@ class Range:
 
 
 RANGES = {
-    "steps": Range(1, 8, 1),
+    "steps": Range(1, PHASES + 1, 1),
     "temperature": Range(0.0, 2.0, 0.05),
     "guidance": Range(0.0, 4.0, 0.1),
     "context_noise": Range(0.0, 0.9, 0.05),

@@ -10,29 +10,27 @@ from torch import Tensor, nn
 from data_gen.windows import WindowBatch
 from world_model.objectives.attention_to_change import change_weights
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
-from world_model.objectives.flow import FlowConfig, FlowPoint, flow_point
-from world_model.objectives.nearest_fork import nearest_fork
 from world_model.objectives.own_output import dreamt_run
-from world_model.objectives.shortcut import shortcut_errors, two_half_steps
+from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
 from world_model.training.draws import Draws
 from world_model.world import World
+
+_STILL_ASKED = 0.25  # share of the tokens that do not change whose glyph is asked for: each is a thousand numbers
 
 
 @dataclass(frozen=True)
 class DynamicsTaskConfig:
     """Which objectives, and how they are weighed against each other."""
 
-    flow: FlowConfig = field(default_factory=FlowConfig)
+    shown: ShownConfig = field(default_factory=ShownConfig)
     context_noise: ContextNoiseConfig = field(default_factory=ContextNoiseConfig)
     changed: float = 25.0  # what a token that changes weighs, beside 1
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
-    hints: tuple[float, ...] = (0.0, 0.25, 0.5)  # times at which the flow of such a run is entered, see `dreamt_run`
-    right: float = 0.25  # a token's error beyond this asks for another way on, see `nearest_fork`; 2 is never exceeded
-    likelihood: float = 0.05  # weight of how likely each way is
-    shortcut: float = 0.0  # share of the rows off pure noise that learn to agree with two half steps
+    lean: float = 3.0  # of such a run towards what really came, see `dreamt_run`
+    likelihood: float = 0.1  # weight of how likely each glyph is
     action_dropout: float = 0.0  # share of the frames whose ticks are hidden, for guidance
 
 
@@ -57,28 +55,15 @@ class DynamicsTask:
         features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
         base_XND, next_XND = context_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
         weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed)
-        fork_X = nearest_fork(world, features_XNE, base_XND, next_XND, weights_XN, config.right)
-        taken_XNE = world.dynamics.forks.taken(features_XNE, fork_X)
-        point = flow_point(next_BTND, draws, config.flow)
+        known_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown)
+        glyph_XN = world.dynamics.glyphs.nearest(next_XND)
+        x_XNE = world.dynamics.look(features_XNE, glyph_XN, known_XN)
+        predicted_XND = world.dynamics.land(x_XNE, base_XND)
 
-        def predict(noisy: Tensor, tau: Tensor, stride: Tensor) -> Tensor:
-            return world.dynamics.predict(taken_XNE, base_XND, noisy, tau, stride)
-
-        predicted_XND = predict(*point)
-        errors_XND = (predicted_XND - next_XND).square()
-        if config.shortcut:
-            bootstrapped_X = (draws.uniform(now_BTND.shape[1]).flatten() < config.shortcut) & (point.tau_X > 0)
-            target_XND = two_half_steps(predict, *point)
-            errors_XND = torch.where(
-                bootstrapped_X[:, None, None],
-                shortcut_errors(predicted_XND, point.noisy_XND, point.tau_X, target_XND),
-                errors_XND,
-            )
         sighted_X = _sighted(batch, device)
-        latent = (errors_XND.mean(-1) * weights_XN * sighted_X[:, None]).mean()
-        likelihood_X = nn.functional.cross_entropy(world.dynamics.forks.logits(features_XNE), fork_X, reduction="none")
-        likelihood = (likelihood_X * sighted_X).mean()
-        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, point, batch)
+        latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN * sighted_X[:, None]).mean()
+        likelihood = self._surprise(x_XNE, next_XND, ~known_XN, weights_XN > 1, sighted_X, draws)
+        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
@@ -102,13 +87,27 @@ class DynamicsTask:
         config = self._config
         if draws.coin(config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
-            noise_BTND = draws.normal(*now_BTND.shape[1:])
-            hint_B = torch.tensor(config.hints, device=now_BTND.device)[draws.integers(len(config.hints))]
-            run_BTND = dreamt_run(
-                self._world, now_BTND, executed_BTK, real_B, noise_BTND, hint_B, config.changed, config.right
-            )
+            uniform_BTN = draws.uniform(*now_BTND.shape[1:3])
+            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
         return (*noised(now_BTND, draws, config.context_noise), now_BTND)
+
+    def _surprise(
+        self, x_XNE: Tensor, next_XND: Tensor, hidden_XN: Tensor, moves_XN: Tensor, sighted_X: Tensor, draws: Draws
+    ) -> Tensor:
+        """How far from expected the hidden glyphs are, in nats a frame.
+
+        Weighed by nothing that came of it, or what was rare would be thought frequent. Only some of the many tokens
+        that do not change are asked, and stand for the others.
+        """
+        frames, tokens = hidden_XN.shape
+        kept_XN = draws.uniform(frames // draws.rows, tokens).flatten(0, 1) < _STILL_ASKED
+        asked_XN = hidden_XN & (moves_XN | kept_XN) & (sighted_X > 0)[:, None]
+        stands_for_Y = torch.where(moves_XN, 1.0, 1 / _STILL_ASKED)[asked_XN]
+        glyphs = self._world.dynamics.glyphs
+        logits_YV = glyphs.logits(x_XNE[asked_XN])
+        surprise_Y = nn.functional.cross_entropy(logits_YV, glyphs.likeness(next_XND[asked_XN]), reduction="none")
+        return (surprise_Y * stands_for_Y).sum() / frames
 
     def _outcome(
         self,
@@ -116,12 +115,12 @@ class DynamicsTask:
         base_XND: Tensor,
         predicted_XND: Tensor,
         next_XND: Tensor,
-        point: FlowPoint,
+        known_XN: Tensor,
         batch: WindowBatch,
     ) -> tuple[Tensor, Tensor]:
-        """Losses on the model's own next latents where one evaluation made them, and on the true ones elsewhere."""
+        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere."""
         outcome = self._world.outcome
-        own_X = (point.tau_X == 0)[:, None, None]
+        own_X = (known_XN.all(-1) | ~known_XN.any(-1))[:, None, None]
         then_XND = torch.where(own_X, predicted_XND.detach().clamp(-1, 1), next_XND)
         rewards_X = torch.from_numpy(batch.rewards).flatten().to(then_XND.device)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)

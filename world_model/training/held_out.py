@@ -14,7 +14,7 @@ from world_model.metrics.psnr import moving_pixels, pooled_psnr, squared_errors
 from world_model.metrics.things import within
 from world_model.open_loop import OpenLoop, open_loop
 from world_model.pixels import to_frames, to_pixels
-from world_model.simulator import Simulator, SimulatorConfig
+from world_model.simulator import LIKELIEST, Simulator
 from world_model.training.keeper import HeldOut
 from world_model.world import World
 
@@ -52,7 +52,7 @@ def judge_dynamics(recording: Recording, world: World) -> HeldOut | None:
     batch = windows.batch(0, _RUNS)
 
     def evaluate(module: nn.Module) -> dict[str, float]:
-        dream = open_loop(Simulator(world, SimulatorConfig(reward="mode")), batch, _CONTEXT)
+        dream = open_loop(Simulator(world, LIKELIEST), batch, _CONTEXT)
         figures: dict[str, float] = {}
         for horizon in _HORIZONS:
             figures |= {

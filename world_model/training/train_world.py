@@ -39,6 +39,7 @@ from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.surprise_limit import set_surprise_limit
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
+from world_model.training.typical_tokens import typical_tokens
 from world_model.training.world_card import machine, training_card
 from world_model.training.world_report import WorldReport
 from world_model.world import World, WorldConfig
@@ -130,10 +131,14 @@ class _WorldRun:
         folder = self._config.out / "latents" / _digest(self._world.tokenizer)
         windows = self._windows("train", self._config.window)
         # One process encodes, the others find the file.
+        glyphs = self._world.dynamics.glyphs
         if self._processes.is_first:
-            latent_windows(windows, self._world.tokenizer, folder, progress=True)
+            encoded = latent_windows(windows, self._world.tokenizer, folder, progress=True)
+            typical_tokens(encoded.frames, glyphs.count, folder)
         self._processes.barrier()
         self._runs = latent_windows(windows, self._world.tokenizer, folder)
+        if self._config.init is None:
+            glyphs.contents_VD.copy_(typical_tokens(self._runs.frames, glyphs.count, folder))
 
     def _dynamics(self) -> None:
         self._fit_dynamics("dynamics", self._config.dynamics, self._runs)

@@ -1,4 +1,4 @@
-"""What a person looks at while a world trains: videos, the loss at fixed noise levels, the drift curve."""
+"""What a person looks at while a world trains: videos, the loss by what is known, the drift curve."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from torch import nn
 from data_gen.recording import Recording
 from data_gen.show import write_video
 from data_gen.windows import NoWindows, WindowBatch, Windows
+from world_model.glyphs import PHASES
 from world_model.metrics.gain import gain_over_baseline
-from world_model.objectives.nearest_fork import nearest_fork
 from world_model.open_loop import open_loop
 from world_model.pixels import to_pixels
 from world_model.rollout_video import control_pictures, side_by_side
-from world_model.simulator import Context, Simulator, SimulatorConfig
+from world_model.simulator import LIKELIEST, Context, Simulator
 from world_model.world import World
 
 matplotlib.use("Agg")
 
 _SEED, _RUNS, _CONTEXT, _STEPS = 30_000, 16, 8, (64, 32, 16, 8)
 _HELD_STEPS = 24  # for which the control video holds each action
-_LEVELS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 class WorldReport:
@@ -42,7 +41,7 @@ class WorldReport:
         """`module` is trained in place within the world; the averaged weights are in it."""
         if self._windows is None:  # no validation episode is long enough
             return
-        simulator = Simulator(self._world, SimulatorConfig(reward="mode"))
+        simulator = Simulator(self._world, LIKELIEST)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._rollout(simulator, self._windows, self._folder / f"step_{step:07d}")
         self._control(simulator, self._windows, self._folder / f"step_{step:07d}")
@@ -69,7 +68,7 @@ class WorldReport:
 
     @torch.no_grad()
     def _losses(self, windows: WindowBatch, stem: Path) -> None:
-        """The latents' squared error from fixed points of the flow."""
+        """The latents' squared error the more glyphs are known."""
         world = self._world
         device = world.dynamics.place.device
         frames = torch.from_numpy(windows.frames[:, : _CONTEXT + 1]).to(device)
@@ -78,15 +77,13 @@ class WorldReport:
         clean_BND, base_BND = latents_BTND[:, -1], latents_BTND[:, -2]
         still_BT = latents_BTND.new_zeros(latents_BTND.shape[0], _CONTEXT)
         features_BNE = world.dynamics.trunk(latents_BTND[:, :-1], still_BT, executed_BTK)[:, -1]
-        noise_BND = torch.randn(clean_BND.shape, generator=torch.Generator().manual_seed(_SEED)).to(device)
-        fork_B = nearest_fork(world, features_BNE, base_BND, clean_BND, torch.ones_like(clean_BND[..., 0]), right=0.0)
-        taken_BNE = world.dynamics.forks.taken(features_BNE, fork_B)
-        errors = []
-        for tau in _LEVELS:
-            tau_B, noisy_BND = torch.full_like(still_BT[:, 0], tau), (1 - tau) * noise_BND + tau * clean_BND
-            predicted = world.dynamics.predict(taken_BNE, base_BND, noisy_BND, tau_B, torch.ones_like(tau_B) / 8)
-            errors.append(float((predicted - clean_BND).square().mean()))
-        _plot(np.array(_LEVELS), np.array(errors), "time of the flow", "squared error of latents", stem, "noise_levels")
+        glyph_BN, errors = world.dynamics.glyphs.nearest(clean_BND), []
+        for known in range(PHASES + 1):
+            known_BN = (world.dynamics.phase_N < known).expand(glyph_BN.shape)
+            landed_BND = world.dynamics.land(world.dynamics.look(features_BNE, glyph_BN, known_BN), base_BND)
+            errors.append(float((landed_BND - clean_BND).square().mean()))
+        share = np.arange(PHASES + 1) / PHASES
+        _plot(share, np.array(errors), "share of the glyphs that are known", "squared error of latents", stem, "known")
 
 
 def _held_out_runs(recording: Recording) -> WindowBatch | None:

@@ -1,0 +1,59 @@
+"""Glyphs: which contents of tokens they stand for, and which of them a token is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from world_model.glyphs import Glyphs, phases
+from world_model.training.typical_tokens import typical_tokens
+
+
+def _latents(kinds: int, frames: int = 300) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+    """Tokens of a few kinds, blurred; the first is a hundred times as frequent as the others together."""
+    generator = np.random.default_rng(0)
+    contents = generator.uniform(-1, 1, (kinds, 16))
+    which = np.where(generator.random((frames, 9)) < 0.99, 0, generator.integers(0, kinds, (frames, 9)))
+    which.flat[:kinds] = np.arange(kinds)
+    return (contents[which] + generator.normal(0, 0.01, (frames, 9, 16))).astype(np.float16)
+
+
+def test_every_kind_of_token_gets_a_glyph_however_rare_it_is(tmp_path: Path) -> None:
+    latents = _latents(12)
+    centres = typical_tokens(latents, 32, tmp_path)
+    apart = torch.cdist(torch.from_numpy(latents.astype(np.float32)).flatten(0, 1), centres).min(-1).values
+    assert apart.max() / 4 < 0.15  # root mean square over 16 numbers
+    latents[:] = 0
+    assert torch.equal(typical_tokens(latents, 32, tmp_path), centres)  # found once
+
+
+def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> None:
+    latents = np.zeros((50, 9, 16), np.float16)
+    latents[::2, 3] = 0.5
+    centres = typical_tokens(latents, 8, tmp_path)
+    assert centres.shape == (8, 16)
+    assert {float(each) for each in centres.mean(-1)} == {0.0, 0.5}
+
+
+@torch.no_grad()
+def test_a_token_is_the_glyph_it_is_most_like_and_others_that_are_as_like_share_it() -> None:
+    glyphs = Glyphs(3, 32, 16)
+    glyphs.contents_VD.copy_(torch.tensor([0.0, 0.02, 0.9])[:, None].expand(3, 16))
+    tokens = torch.tensor([0.001, 0.85])[None, :, None].expand(1, 2, 16)
+    assert glyphs.nearest(tokens).tolist() == [[0, 2]]
+    likeness = glyphs.likeness(tokens[0])
+    torch.testing.assert_close(likeness.sum(-1), torch.ones(2))
+    assert 0.45 < likeness[0, 1] < likeness[0, 0]
+    assert likeness[1, 2] > 0.999
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (3, 4), (7, 7)])
+def test_two_tokens_that_touch_are_of_different_phases(grid: tuple[int, int]) -> None:
+    phase = phases(grid).view(grid)
+    for down, right in ((0, 1), (1, 0), (1, 1)):
+        here, there = phase[: grid[0] - down, : grid[1] - right], phase[down:, right:]
+        assert (here != there).all()
+    assert (phase[1:, :-1] != phase[:-1, 1:]).all()
