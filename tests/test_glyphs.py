@@ -38,16 +38,11 @@ def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> N
     assert {float(each) for each in centres.mean(-1)} == {0.0, 0.5}
 
 
-@torch.no_grad()
-def test_a_token_is_the_glyph_it_is_most_like_and_others_that_are_as_like_share_it() -> None:
+def test_a_token_is_the_glyph_it_is_most_like() -> None:
     glyphs = Glyphs(3, 32, 16)
-    glyphs.contents_VD.copy_(torch.tensor([0.0, 0.02, 0.9])[:, None].expand(3, 16))
-    tokens = torch.tensor([0.001, 0.85])[None, :, None].expand(1, 2, 16)
-    assert glyphs.nearest(tokens).tolist() == [[0, 2]]
-    likeness = glyphs.likeness(tokens[0])
-    torch.testing.assert_close(likeness.sum(-1), torch.ones(2))
-    assert 0.45 < likeness[0, 1] < likeness[0, 0]
-    assert likeness[1, 2] > 0.999
+    glyphs.contents_VD.copy_(torch.tensor([0.0, 0.2, 0.9])[:, None].expand(3, 16))
+    tokens = torch.tensor([[0.01, 0.85], [0.15, 2.0]])[..., None].expand(2, 2, 16)
+    assert glyphs.nearest(tokens).tolist() == [[0, 2], [1, 2]]
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 4), (7, 7)])

@@ -16,7 +16,6 @@ from world_model.blocks import zeroed
 
 _PHASES = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
-_ALIKE = 0.05  # root mean square difference of two tokens of which nobody need know one from the other
 
 
 class Glyphs(nn.Module):
@@ -33,11 +32,6 @@ class Glyphs(nn.Module):
     def nearest(self, latents_XND: Tensor) -> Tensor:
         """The glyph that each token is most like [X, N]."""
         return torch.cdist(latents_XND.flatten(0, 1), self.contents_VD).argmin(-1).view(latents_XND.shape[:2])
-
-    def likeness(self, latents_YD: Tensor) -> Tensor:
-        """How well each glyph stands for such a token, shared out among all [Y, V]: what is as good is as likely."""
-        apart_YV = torch.cdist(latents_YD, self.contents_VD).square() / latents_YD.shape[-1]
-        return (-apart_YV / (2 * _ALIKE**2)).softmax(-1)
 
     def shown(self, glyph_XN: Tensor, known_XN: Tensor) -> Tensor:
         """The glyphs of the tokens that are known, to be added to the stream [X, N, E]; elsewhere nothing."""

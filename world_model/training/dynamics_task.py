@@ -62,7 +62,7 @@ class DynamicsTask:
 
         sighted_X = _sighted(batch, device)
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN * sighted_X[:, None]).mean()
-        likelihood = self._surprise(x_XNE, next_XND, ~known_XN, weights_XN > 1, sighted_X, draws)
+        likelihood = self._surprise(x_XNE, glyph_XN, ~known_XN, weights_XN > 1, sighted_X, draws)
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
@@ -93,7 +93,7 @@ class DynamicsTask:
         return (*noised(now_BTND, draws, config.context_noise), now_BTND)
 
     def _surprise(
-        self, x_XNE: Tensor, next_XND: Tensor, hidden_XN: Tensor, moves_XN: Tensor, sighted_X: Tensor, draws: Draws
+        self, x_XNE: Tensor, glyph_XN: Tensor, hidden_XN: Tensor, moves_XN: Tensor, sighted_X: Tensor, draws: Draws
     ) -> Tensor:
         """How far from expected the hidden glyphs are, in nats a frame.
 
@@ -104,9 +104,8 @@ class DynamicsTask:
         kept_XN = draws.uniform(frames // draws.rows, tokens).flatten(0, 1) < _STILL_ASKED
         asked_XN = hidden_XN & (moves_XN | kept_XN) & (sighted_X > 0)[:, None]
         stands_for_Y = torch.where(moves_XN, 1.0, 1 / _STILL_ASKED)[asked_XN]
-        glyphs = self._world.dynamics.glyphs
-        logits_YV = glyphs.logits(x_XNE[asked_XN])
-        surprise_Y = nn.functional.cross_entropy(logits_YV, glyphs.likeness(next_XND[asked_XN]), reduction="none")
+        logits_YV = self._world.dynamics.glyphs.logits(x_XNE[asked_XN])
+        surprise_Y = nn.functional.cross_entropy(logits_YV, glyph_XN[asked_XN], reduction="none")
         return (surprise_Y * stands_for_Y).sum() / frames
 
     def _outcome(
