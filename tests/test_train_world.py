@@ -81,7 +81,7 @@ def test_what_the_recording_never_showed_surprises_more(trained: Path) -> None:
 
 def test_training_leaves_what_people_look_at(trained: Path) -> None:
     reports = sorted(path.name for path in (trained / "run/dynamics/reports").iterdir())
-    for kind in ("real_dream.mp4", "control.mp4", "drift.png", "noise_levels.png"):
+    for kind in ("real_dream.mp4", "control.mp4", "drift.png", "known.png"):
         assert any(name.endswith(kind) for name in reports), kind
     lines = [json.loads(line) for line in (trained / "run/dynamics/journal.jsonl").read_text().splitlines()]
     assert any("held_out/gain_8" in line for line in lines)
