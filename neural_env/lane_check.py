@@ -43,6 +43,8 @@ def random_world(seed: int = 0) -> World:
         for weights in world.parameters():
             inputs = weights[0].numel() if weights.ndim > 1 else 4
             weights.copy_(torch.randn(weights.shape, generator=generator) / inputs**0.5)
+        contents = world.dynamics.glyphs.contents_VD  # no weights; all alike, it would not matter which is drawn
+        contents.copy_(torch.rand(contents.shape, generator=generator) * 2 - 1)
     return world
 
 

@@ -21,8 +21,7 @@ from neural_env.dream_env import DreamEnv
 from toy_dream import actions_of, assert_same, generator_of, toy_world
 
 # What the toy world dreams from seed 0 with the actions of seed 0: a hash for the platform on which it was taken, and
-# for all others nine pixels of five frames. `python tests/test_dream_determinism.py` takes
-# it anew.
+# for all others nine pixels of five frames. `OMP_NUM_THREADS=1 python tests/test_dream_determinism.py` takes it anew.
 GOLDEN_PLATFORM = ("x86_64", "2.13.0", "AVX2")
 GOLDEN_HASH = "8d646257d2285905afca05c9ad93ed95ec02f76433d6c4730a3e8600f4a2fd12"
 GOLDEN_PIXELS = [

@@ -567,7 +567,7 @@ def _come_and_go(doors: Doors, times: int) -> None:
     for _ in range(times):
         with playing(doors) as client:
             client.turn()
-    wait_for_players(doors, 0)
+        wait_for_players(doors, 0)  # a seat is free when the server has seen its player go, a little later
 
 
 def _wait_until_held(count: int) -> None:

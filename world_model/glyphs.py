@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from world_model.blocks import zeroed
 
-_PHASES = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
+_SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
 
 
@@ -54,7 +54,7 @@ def phases(grid: tuple[int, int]) -> Tensor:
         [0, 3, 0, 2, 1, 2]
     """
     rows, columns = grid
-    square = torch.tensor(_PHASES)
+    square = torch.tensor(_SQUARE)
     return square.repeat(-(-rows // 2), -(-columns // 2))[:rows, :columns].flatten()
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data_gen.atomic import write_atomically
 from data_gen.windows import Windows
 from world_model.objectives.attention_to_change import change_weights
-from world_model.sampler import sample
+from world_model.sampler import expected
 from world_model.world import World
 
 _BATCH = 32
@@ -66,9 +66,7 @@ def step_errors(windows: Windows, world: World, changed: float, progress: bool =
         executed_BTK = torch.from_numpy(batch.executed).to(device)
         features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
         features_XNE = features.flatten(0, 1)
-        rows_XND = now_BTND.flatten(0, 1)
-        unused_XN = rows_XND[..., 0]
-        predicted = sample(world.dynamics, features_XNE, rows_XND, 1, 0.0, unused_XN).view_as(now_BTND)
+        predicted = expected(world.dynamics, features_XNE, now_BTND.flatten(0, 1)).view_as(now_BTND)
         weights_BTN = change_weights(now_BTND, next_BTND, changed)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):

@@ -130,14 +130,16 @@ class _WorldRun:
     def _latents(self) -> None:
         folder = self._config.out / "latents" / _digest(self._world.tokenizer)
         windows = self._windows("train", self._config.window)
-        # One process encodes, the others find the file.
-        glyphs = self._world.dynamics.glyphs
+        # One process encodes and finds the glyphs, the others read the files.
         if self._processes.is_first:
-            encoded = latent_windows(windows, self._world.tokenizer, folder, progress=True)
-            typical_tokens(encoded.frames, glyphs.count, folder)
+            self._encode(windows, folder, progress=True)
         self._processes.barrier()
-        self._runs = latent_windows(windows, self._world.tokenizer, folder)
-        if self._config.init is None:
+        self._encode(windows, folder, progress=False)
+
+    def _encode(self, windows: Windows, folder: Path, progress: bool) -> None:
+        self._runs = latent_windows(windows, self._world.tokenizer, folder, progress)
+        if self._config.init is None:  # else the weights have learned the glyphs of the world that they come from
+            glyphs = self._world.dynamics.glyphs
             glyphs.contents_VD.copy_(typical_tokens(self._runs.frames, glyphs.count, folder))
 
     def _dynamics(self) -> None:
