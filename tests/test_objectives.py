@@ -14,6 +14,7 @@ from torch import Tensor
 from data_gen.windows import WindowBatch
 from tiny_world import tiny_config, tiny_world
 from world_model.glyphs import PHASES, drawn_glyph, phases
+from world_model.objectives import own_output
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
@@ -89,7 +90,8 @@ def test_every_glyph_is_drawn_once_seeing_those_of_the_rounds_before(rounds: int
 
 @pytest.mark.parametrize("lean", [0.0, 100.0])
 @torch.no_grad()
-def test_a_dreamt_run_goes_the_way_that_the_real_one_went(lean: float) -> None:
+def test_a_dreamt_run_goes_the_way_that_the_real_one_went(lean: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_output, "_STRAYED", 10.0)  # nothing is
     world, latents = tiny_world(), _latents()
     dynamics = world.dynamics
     executed = torch.randint(0, 3, (_LANES, _STEPS, 2), generator=torch.Generator().manual_seed(1))
@@ -107,6 +109,16 @@ def test_a_dreamt_run_goes_the_way_that_the_real_one_went(lean: float) -> None:
         landed = dynamics.land(look, run[lane : lane + 1, step]).clamp(-1, 1)
         agree.append(torch.allclose(run[lane : lane + 1, step + 1], landed, atol=1e-4))
     assert all(agree) == (lean > 0)
+
+
+@torch.no_grad()
+def test_a_dream_that_has_strayed_is_brought_back() -> None:
+    """Real frames that are noise are dreamt by nobody: two dreamt ones, a real one, and so on."""
+    latents, executed = _latents(), torch.zeros(_LANES, _STEPS, 2, dtype=torch.int64)
+    real, uniform = torch.tensor([1, 2, 5, _STEPS]), torch.rand(_LANES, _STEPS, 9)
+    run = dreamt_run(tiny_world(), latents, executed, real, uniform, lean=0.0)
+    is_real = (run == latents).flatten(2).all(-1).int().tolist()
+    assert is_real == [[1, 0, 0, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0, 0], [1, 1, 1, 1, 1, 0, 0], [1] * 7]
 
 
 def _batch() -> WindowBatch:

@@ -36,7 +36,7 @@ class DynamicsConfig:
     mlp: int = 2  # hidden units of a block's perceptron, in widths
     reach: int = 24  # frames of memory, the current one among them
     memory_width: int = 48  # numbers a token's key or value has in memory
-    glyphs: int = 1024  # contents of tokens, told apart
+    glyphs: int = 2048  # contents of tokens, told apart
 
     def __post_init__(self) -> None:
         require_whole("width", self.width)

@@ -3,8 +3,8 @@
 What follows from the frames is often not certain: where a ball is served, how it leaves a paddle's edge. A network that
 answers with latents answers with the mean of all that may follow, and half a ball is no ball. Asked which glyph comes,
 it says how likely each is, and whoever dreams draws one. That a game has few enough of them is what makes it a game:
-the latents of 300,000 frames of Pong hold 16,000 different tokens, and with 1,024 of them each is within 0.07 (root
-mean square) of one.
+the latents of 160,000 frames of Pong hold 50,000 different tokens, and decoded from 2,048 of them 99.9 % of the balls
+are within a pixel in mid-field and 98 % where they meet a paddle.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from world_model.world import World
 
 _EVALUATIONS = 2  # for a dreamt frame: leaning on what came, its tokens seldom contradict each other
 _TEMPERATURE = 1.0
+_STRAYED = 0.45  # root mean square between a dreamt token and the real one; a ball that is missing, or is pixels away
+_LEASH = 2  # frames in a row that may have strayed
 
 
 @torch.no_grad()
@@ -28,14 +30,15 @@ def dreamt_run(
 ) -> Tensor:
     """The run [B, T, N, D] with its first `real` frames kept and the others dreamt.
 
-    Of all that might follow, what did follow is dreamt where the model holds it for likely enough: a ball that was
-    served to the other side would have the real frames ask for a jump, and the dream learn that balls jump. So the odds
-    of the glyphs that came are raised by the factor exp(lean). Costs one pass over the run, as each frame is taken in
-    once, and the evaluations of the head.
+    A ball that was served to the other side would have the real frames ask for a jump, and the dream learn that balls
+    jump, or are anywhere. So the odds of the glyphs that came are raised by the factor exp(lean), and a dream that has
+    strayed for longer than it takes to mend a slip goes on from the real frame. Costs one pass over the run, as each
+    frame is taken in once, and the evaluations of the head.
     """
     dynamics = world.dynamics
     memory = dynamics.memory(len(latents_BTND))
     level_B = latents_BTND.new_zeros(len(latents_BTND))
+    strayed_B = real_B.new_zeros(len(real_B))  # frames in a row
     run = [latents_BTND[:, 0]]
     for step in range(latents_BTND.shape[1] - 1):
         features_BNE = dynamics.take_in(memory, run[step], level_B, executed_BTK[:, step])
@@ -44,5 +47,9 @@ def dreamt_run(
         lean_BNV = lean * F.one_hot(dynamics.glyphs.nearest(real_BND), dynamics.glyphs.count)
         drawing = (_EVALUATIONS, _TEMPERATURE, uniform_BTN[:, step], lean_BNV)
         dreamt_BND = sample(dynamics, features_BNE, run[step], *drawing).clamp(-1, 1)
-        run.append(torch.where((step + 1 < real_B)[:, None, None], real_BND, dreamt_BND))
+        is_real_B = step + 1 < real_B
+        strays_B = ((dreamt_BND - real_BND).square().mean(-1).amax(-1) > _STRAYED**2) & ~is_real_B
+        back_B = strays_B & (strayed_B == _LEASH)
+        strayed_B = torch.where(strays_B & ~back_B, strayed_B + 1, 0)
+        run.append(torch.where((is_real_B | back_B)[:, None, None], real_BND, dreamt_BND))
     return torch.stack(run, dim=1)

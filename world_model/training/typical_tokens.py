@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from data_gen.atomic import write_atomically
 
-_FRAMES = 20_000  # of the cache, evenly spread
+_FRAMES = 160_000  # of the cache, evenly spread: what is rare, as a ball at the edge of a paddle, has to be among them
+_AT_ONCE = 8_000
 _APART = 0.25  # latents that round to the same multiples of this are one token: what is frequent counts no more
+_MOST = 200_000  # different tokens, evenly spread; Pong has 50,000
 _TURNS = 8
 _ROWS = 4096  # compared with all centres at a time
 
@@ -31,9 +34,12 @@ def typical_tokens(latents: npt.NDArray[Any], count: int, folder: Path) -> Tenso
 
 def _different(latents: npt.NDArray[Any]) -> Tensor:
     chosen = np.unique(np.linspace(0, len(latents) - 1, _FRAMES).astype(np.int64))
-    tokens = torch.from_numpy(latents[chosen].astype(np.float32)).flatten(0, 1)
-    different: Tensor = torch.unique((tokens / _APART).round(), dim=0)
-    return different * _APART
+    found: list[npt.NDArray[Any]] = []
+    for rows in tqdm(np.array_split(chosen, -(-len(chosen) // _AT_ONCE)), "different tokens", leave=False):
+        rounded = np.rint(latents[rows].astype(np.float32) / _APART).astype(np.int8)
+        found = [np.unique(np.concatenate([*found, rounded.reshape(-1, rounded.shape[-1])]), axis=0)]
+    evenly = np.unique(np.linspace(0, len(found[0]) - 1, _MOST).astype(np.int64))
+    return torch.from_numpy(found[0][evenly].astype(np.float32)) * _APART
 
 
 def _centres(tokens_XD: Tensor, count: int, generator: torch.Generator) -> Tensor:
