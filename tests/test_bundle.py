@@ -1006,6 +1006,7 @@ def test_the_card_says_what_there_is_to_know() -> None:
     facts = CardFacts(
         data=DataFacts("recordings/toy", 12_345, 67, ("random-hold", "ppo")),
         training=TrainingFacts("neural-env world train", '{"window": 24}', 2_000, 8_100.0, "2 cores of a CPU"),
+        evaluations=3,
         flops_per_frame=41_500_000,
     )
     world = tiny_world()
@@ -1014,7 +1015,7 @@ def test_the_card_says_what_there_is_to_know() -> None:
     for words in (
         "# A world of Counting", "recordings/toy, 12,345 steps in 67 episodes", "random-hold, ppo", "derived from the",
         "`neural-env world train`", '{"window": 24}', "2,000 optimizer steps in 2 h 15 min, on 2 cores of a CPU",
-        f"{parameters:,} parameters", "41.5 MFLOP a frame", "6 steps back, which is 0.60 seconds",
+        f"{parameters:,} parameters", "41.5 MFLOP a frame (`steps`: 3)", "6 steps back, which is 0.60 seconds",
     ):  # fmt: skip
         assert words in card
     assert memory_seconds(world.config) == 6 * 2 / 20
@@ -1025,6 +1026,7 @@ def test_what_is_measured_later_joins_the_card_and_nothing_else_changes(tmp_path
     facts = CardFacts(
         data=DataFacts("recordings/toy", 12_345, 67, ("random-hold",)),
         training=TrainingFacts("neural-env world train", "{}", 2_000, 8_100.0, "2 cores of a CPU"),
+        evaluations=3,
         flops_per_frame=41_500_000,
     )
     folder = tmp_path / "world"

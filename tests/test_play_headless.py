@@ -201,13 +201,14 @@ def test_actions_a_player_and_a_log_can_be_filmed(
     assert "real" in capsys.readouterr().out
 
 
-def test_an_agent_of_the_zoo_plays_real_pong_without_a_world(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("name", "actions"), [("Pong", "zoo/ppo-5"), ("Boxing", "random-hold")])
+def test_the_real_game_is_played_with_and_without_a_world(
+    name: str, actions: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--actions", "zoo/ppo-5", "--steps", "12", "--out", str(tmp_path / "pong.mp4")]
-    assert main(["play", "Pong", "--real", "--headless", *flags]) == 0, capsys.readouterr().err
-    log = read_log(tmp_path / "pong.json")
-    assert (log.game, log.world, log.steps) == ("Pong", None, 12)
+    flags = ["--actions", actions, "--steps", "12", "--out", str(tmp_path / "film.mp4")]
+    assert main(["play", name, "--real", "--headless", *flags]) == 0, capsys.readouterr().err
+    log = read_log(tmp_path / "film.json")
+    assert (log.game, log.world is None, log.steps) == (name, name == "Boxing", 12)
 
 
 def test_a_game_without_a_world_says_how_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,7 +227,7 @@ def test_a_game_without_a_world_says_how_to_get_one(capsys: pytest.CaptureFixtur
         (["--real", "--out", "a.mp4"], "are for --headless"),
         (["--real", "--headless", "--actions", "zoo/none", "--out", "a.mp4"], "no player 'zoo/none'"),
         (["--real", "--headless", "--actions", "random-hold", "--out", "a.avi"], "must end in .mp4 or .gif"),
-        (["--real", "--headless", "--actions", "random-hold", "--out", "a.mp4", "--start", "3"], "start is 3"),
+        (["--real", "--headless", "--actions", "random-hold", "--out", "a.mp4", "--start", "300"], "start is 300"),
         (["--real", "--headless", "--actions", "random-hold", "--out", "a.mp4", "--start", "x"], "start is 'x'"),
         (["--real", "--player", "nobody"], "nobody"),
         (["--real", "--web", "--host", "0.0.0.0"], "open to other machines"),

@@ -39,7 +39,8 @@ class CardFacts:
 
     data: DataFacts
     training: TrainingFacts
-    flops_per_frame: int
+    evaluations: int  # of the head for a frame, as the world recommends
+    flops_per_frame: int  # with so many
 
 
 def memory_seconds(config: WorldConfig) -> float:
@@ -74,7 +75,7 @@ def card_markdown(facts: CardFacts, world: World) -> str:
         _UNKNOWN,
         "## Size",
         f"- {parameters:,} parameters, {2 * parameters / 1e6:.1f} MB in bfloat16\n"
-        f"- {facts.flops_per_frame / 1e6:,.1f} MFLOP a frame, however long the episode\n"
+        f"- {facts.flops_per_frame / 1e6:,.1f} MFLOP a frame (`steps`: {facts.evaluations}), however long the episode\n"
         f"- {lane_bytes(config.dynamics, world.dynamics.tokens, world.tokenizer.width) / 1e6:.2f} MB of memory a lane",
         "## Memory",
         f"The world sees {config.dynamics.reach} steps back, which is {memory_seconds(config):.2f} seconds of the "

@@ -195,7 +195,7 @@ class _WorldRun:
         settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "until", "device")}
         recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
         facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, machine())
-        card = training_card(self._recording, self._world, facts)
+        card = training_card(self._recording, self._world, config.simulator.steps, facts)
         folder = config.out / "world"
         save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)
         print(f"{folder}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB, {len(starts)} starts")

@@ -12,14 +12,15 @@ from world_model.flops import flops_per_frame
 from world_model.world import World
 
 
-def training_card(recording: Recording, world: World, training: TrainingFacts) -> str:
+def training_card(recording: Recording, world: World, evaluations: int, training: TrainingFacts) -> str:
     """Its text; `neural-env world evaluate --card` and `bench world --card` add the figures."""
     entries = recording.entries("train")
     policies = tuple(sorted({entry.policy for entry in entries}))
     facts = CardFacts(
         DataFacts(recording.root.name, summed_steps(entries), len(entries), policies),
         training,
-        flops_per_frame=flops_per_frame(world),
+        evaluations=evaluations,
+        flops_per_frame=flops_per_frame(world, evaluations),
     )
     return card_markdown(facts, world)
 
