@@ -68,4 +68,5 @@ def drawn_glyph(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     if temperature == 0:
         return logits.argmax(-1)
     summed = (logits / temperature).softmax(-1).cumsum(-1)
-    return (summed <= uniform[..., None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    drawn = torch.searchsorted(summed, uniform[..., None], right=True)[..., 0]
+    return drawn.clamp(max=logits.shape[-1] - 1)
