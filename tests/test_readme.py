@@ -20,10 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.zoo import zoo
-from data_gen.games import game
 from neural_env.command import stage_name
-from toy_dream import toy_world
 
 _ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -87,8 +84,6 @@ def test_every_command_runs(tmp_path: Path, blocks: list[Block]) -> None:
     commands = [command for block in blocks if not block.is_setup for command in block.commands]
     assert len(commands) >= 4
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    if blocks is _TUTORIAL:
-        toy_world(tmp_path / "runs" / "pong" / "world", game("Pong"))  # the world that its reader has trained
     # One thread: several wait on each other where other processes are busy, eight times as long in a measured case.
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     for command in commands:
@@ -114,9 +109,19 @@ def test_the_main_line_uses_stages_that_exist() -> None:
     assert all(stage_name(words[1:]) for words in steps)
 
 
-def test_the_main_line_plays_the_best_policy_of_the_zoo() -> None:
-    words = shlex.split(_setup("main"))
-    assert words[words.index("--policies") + 1] == f"zoo/{list(zoo('Pong'))[-1]}"
+def test_the_main_line_measures_the_gap() -> None:
+    assert shlex.split(_setup("main"))[-3:] == [".venv/bin/neural-env", "gap", "Pong"]
+
+
+@pytest.mark.slow
+def test_the_main_job_runs(tmp_path: Path) -> None:
+    """What the main line does once it is installed: two minutes, a verdict and a page."""
+    done = subprocess.run(
+        [f"{Path(sys.executable).parent}/neural-env", "gap", "Pong"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "use for ranking" in done.stdout
+    assert (tmp_path / "gap" / "pong-smoke" / "index.html").is_file()
 
 
 def test_ci_runs_the_test_line_of_the_readme() -> None:
