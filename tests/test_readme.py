@@ -115,7 +115,7 @@ def test_the_main_line_measures_the_gap() -> None:
 
 @pytest.mark.slow
 def test_the_main_job_runs(tmp_path: Path) -> None:
-    """What the main line does once it is installed: two minutes, a verdict and a page."""
+    """What the main line does once it is installed: a verdict and a page."""
     done = subprocess.run(
         [f"{Path(sys.executable).parent}/neural-env", "gap", "Pong"], cwd=tmp_path, capture_output=True, text=True
     )
