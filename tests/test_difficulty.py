@@ -14,6 +14,7 @@ from toy_recording import record_toy
 from world_model.sampler import expected
 from world_model.training.difficulty import difficult_first, step_errors, window_weights
 from world_model.training.latents import latent_windows
+from world_model.training.processes import Processes
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,14 @@ def test_errors_are_those_of_stepping_through_an_episode(frames: Windows, tmp_pa
     last_steps = windows.first_rows[ends] + windows.length
     assert (errors[last_steps] == 0).all()  # an episode's last frame leads nowhere
     assert (errors[last_steps - 1] > 0).all()
+
+
+def test_two_processes_judge_what_one_would(frames: Windows, tmp_path: Path) -> None:
+    windows = latent_windows(frames, tiny_world().tokenizer, tmp_path)
+    parts = [step_errors(windows, tiny_world(), 5.0, Processes(rank, 2, torch.device("cpu"))) for rank in (0, 1)]
+    alone = step_errors(windows, tiny_world(), 5.0)
+    np.testing.assert_allclose(np.maximum(*parts), alone, rtol=1e-4)
+    assert all(0.2 < (part > 0).mean() < 0.9 * (alone > 0).mean() for part in parts)
 
 
 def test_hard_windows_come_more_often_and_easy_ones_do_not_vanish(frames: Windows, tmp_path: Path) -> None:

@@ -388,8 +388,8 @@ def test_nonsense_dismisses_its_sender_and_nobody_else(doors: Doors) -> None:
                 loud.turn()
             codes.add(loud.socket.close_code)
         assert codes <= {web_player.POLICY_VIOLATION, 1000}
-        quiet.say("keys", held=["d"])
         quiet.say("begin", start=MIDDLE, seed=0)
+        quiet.say("keys", held=["d"])  # obeyed in turn: who sees it has begun
         assert quiet.until(lambda about: about["action"] == 2).about["episode"] == before + 1
 
 

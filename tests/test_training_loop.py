@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -219,8 +220,10 @@ def test_a_folder_of_another_run_is_refused_and_the_difference_named(tmp_path: P
     _interrupt(out, 3)
     with pytest.raises(ForeignRun, match=r"another clip \(1\.0, now 2\.0\), learning_rate \(0\.01, now 0\.02\);"):
         fit_toy(out, learning_rate=0.02, clip=2.0)
-    with pytest.raises(ForeignRun, match=r"another about \({}, now {\"width\": 8}\), metric"):
+    with pytest.raises(ForeignRun, match=r"another about \({}, now none\), about\.width \(none, now 8\), metric"):
         fit(ToyTask(), CountingSource(), toy_config(), out, about={"width": 8})
+    with pytest.raises(ForeignRun, match=r"about\.width \(none, now null\), metric"):
+        fit(ToyTask(), CountingSource(), toy_config(), out, about={"width": None})
     fit_toy(out, checkpoint_minutes=1.0, keep_last=3, journal_every=2)
 
 
@@ -379,16 +382,33 @@ def meeting_place() -> dist.TCPStore:
     return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
-def _two_processes(warm: WarmProcess, store: dist.TCPStore, out: Path, **settings: Any) -> list[int]:
-    """As torchrun starts them."""
-    shared = {
+def _as_torchrun(store: dist.TCPStore) -> dict[str, str]:
+    return {
         "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_RESTART_COUNT": "0",
     }
+
+
+def _two_processes(warm: WarmProcess, store: dist.TCPStore, out: Path, **settings: Any) -> list[int]:
+    """As torchrun starts them."""
+    shared = _as_torchrun(store)
     return [warm.started(out, {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, **settings) for rank in range(2)]
+
+
+def test_what_two_processes_found_is_the_larger_of_both_in_both(meeting_place: dist.TCPStore) -> None:
+    code = (
+        "import numpy as np; from world_model.training.processes import joined_processes\n"
+        "with joined_processes('cpu') as both: print(both.largest(np.array([both.rank, -both.rank], 'f4')).tolist())"
+    )
+    shared = {**os.environ, **_as_torchrun(meeting_place)}
+    each = [
+        subprocess.Popen([sys.executable, "-c", code], env={**shared, "RANK": rank}, stdout=subprocess.PIPE, text=True)
+        for rank in "01"
+    ]
+    assert [process.communicate(timeout=120)[0].strip() for process in each] == ["[1.0, 0.0]"] * 2
 
 
 def test_micro_batches_learn_what_whole_batches_learn(tmp_path: Path) -> None:

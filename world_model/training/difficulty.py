@@ -18,6 +18,7 @@ from data_gen.atomic import write_atomically
 from data_gen.windows import Windows
 from world_model.objectives.attention_to_change import change_weights
 from world_model.sampler import expected
+from world_model.training.processes import ALONE, Processes
 from world_model.world import World
 
 _BATCH = 32
@@ -25,18 +26,19 @@ _LEAST = 0.25  # of the mean weight: what is easy is not forgotten
 
 
 def difficult_first(
-    windows: Windows, world: World, exponent: float, changed: float, file: Path, progress: bool = False
+    windows: Windows, world: World, exponent: float, changed: float, file: Path, processes: Processes = ALONE
 ) -> Windows:
     """The windows (over latents), weighted by the world's mean error on them to the power of `exponent`."""
     if exponent == 0:
         return windows
-    if not file.exists():
-        errors = step_errors(windows, world, changed, progress)
-        content = io.BytesIO()
-        np.save(content, errors)
-        write_atomically(file, content.getvalue())
-    errors_R: npt.NDArray[np.float32] = np.load(file)
-    return windows.weighted(window_weights(windows, errors_R, exponent))
+    if not file.exists():  # which none writes before all have looked: they judge together
+        errors_R = processes.largest(step_errors(windows, world, changed, processes))
+        if processes.is_first:
+            content = io.BytesIO()
+            np.save(content, errors_R)
+            write_atomically(file, content.getvalue())
+        processes.barrier()
+    return windows.weighted(window_weights(windows, np.load(file), exponent))
 
 
 def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float64]:
@@ -48,17 +50,21 @@ def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent
 
 
 @torch.no_grad()
-def step_errors(windows: Windows, world: World, changed: float, progress: bool = False) -> npt.NDArray[np.float32]:
+def step_errors(
+    windows: Windows, world: World, changed: float, processes: Processes = ALONE
+) -> npt.NDArray[np.float32]:
     """For every row of the split, how wrong the next latents are in one evaluation; 0 where no window reaches.
 
     Windows overlap by a third: each step is judged with a third of a window as context, or all that its episode has.
+    Of several processes each judges its part; the steps of the others are 0.
     """
     device = world.dynamics.place.device
     context = windows.length // 3
     rows_W = windows.first_rows
     errors_R = np.zeros(len(windows.frames), np.float32)
-    chosen = np.flatnonzero(_every(windows, windows.length - context))
-    for first in tqdm(range(0, len(chosen), _BATCH), desc="judging windows", unit="batch", disable=not progress):
+    chosen = np.flatnonzero(_every(windows, windows.length - context))[processes.rank :: processes.size]
+    hidden = not processes.is_first
+    for first in tqdm(range(0, len(chosen), _BATCH), desc="judging windows", unit="batch", disable=hidden):
         numbers = chosen[first : first + _BATCH]
         batch = windows.take(numbers)
         latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
@@ -71,7 +77,8 @@ def step_errors(windows: Windows, world: World, changed: float, progress: bool =
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
             known = 0 if start == 0 else context
-            errors_R[row + known : row + windows.length] = errors_T[known:]
+            judged = errors_R[row + known : row + windows.length]
+            np.maximum(judged, errors_T[known:], out=judged)
     return errors_R
 
 

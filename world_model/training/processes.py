@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -39,6 +41,14 @@ class Processes:
         dist.all_reduce(total)
         means: list[float] = (total / self.size).tolist()
         return means
+
+    def largest(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Each value's maximum over the processes, the same in all of them."""
+        if self.size == 1:
+            return values
+        most = torch.from_numpy(values).to(self.device)
+        dist.all_reduce(most, dist.ReduceOp.MAX)
+        return most.cpu().numpy()
 
     def barrier(self) -> None:
         """Wait for all."""

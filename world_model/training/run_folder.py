@@ -37,13 +37,26 @@ def _require_same(file: Path, wanted: dict[str, Any]) -> None:
     if not file.exists():
         write_atomically(file, (json.dumps(wanted, indent=1, sort_keys=True) + "\n").encode())
         return
-    before = json.loads(file.read_text())
+    before, now = (dict(_leaves(settings)) for settings in (json.loads(file.read_text()), wanted))
     changed = [
-        f"{name} ({json.dumps(before.get(name))}, now {json.dumps(wanted.get(name))})"
-        for name in sorted(before.keys() | wanted.keys())
-        if before.get(name) != wanted.get(name)
+        f"{name} ({_shown(before, name)}, now {_shown(now, name)})"
+        for name in sorted(before.keys() | now.keys())
+        if _shown(before, name) != _shown(now, name)
     ]
     if changed:
         raise ForeignRun(
             f"{file} was begun with another {', '.join(changed)}; go on with the same settings or choose another folder"
         )
+
+
+def _shown(leaves: Mapping[str, Any], name: str) -> str:
+    return json.dumps(leaves[name]) if name in leaves else "none"
+
+
+def _leaves(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """What lies under each name, however deep, with the names that lead there."""
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value

@@ -148,16 +148,8 @@ class _WorldRun:
     def _own_output(self) -> None:
         config = self._config
         file = config.out / f"difficulty-{_digest(self._world)}.npy"
-
-        def weighted(progress: bool) -> Windows:
-            return difficult_first(
-                self._runs, self._world, config.difficulty, config.own_output.changed, file, progress
-            )
-
-        if self._processes.is_first:
-            weighted(progress=True)
-        self._processes.barrier()  # the first process judges, the others find the file
-        self._fit_dynamics("own_output", config.own_output, weighted(progress=False))
+        weighing = (config.difficulty, config.own_output.changed, file, self._processes)
+        self._fit_dynamics("own_output", config.own_output, difficult_first(self._runs, self._world, *weighing))
 
     def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, runs: Windows) -> None:
         task = DynamicsTask(self._world, config)
