@@ -7,56 +7,22 @@ import json
 from pathlib import Path
 
 import pytest
+from toy_long_runs import LOOPED, toy_loop
 
-import neural_env
-from agents.algorithms import PPOConfig
-from agents.network import FrameNetworkConfig
 from agents.policy_file import read_record
 from data_gen.merge import merge
 from data_gen.recording import Recording, summed_steps
 from evaluation.loop.command import LoopConfig, OtherLoop, loop
 from neural_env.configuration import parse_config
-from neural_env.dream_options import DreamOptions
 from toy_game import COUNTING
 from toy_recording import record_toy
 from world_model.bundle import load_world
 from world_model.training.train_world import TrainWorldConfig
 
-GAME = COUNTING.replace(name="LoopCounting", max_steps=40)
-RECIPE = {
-    "preset": {
-        "name": "nano",
-        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
-        "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 4, "memory_width": 16},
-    },
-    **{
-        name: {"batch": 8, "steps": 2, "warmup": 1, "evaluate_every": 2}
-        for name in ("tokenizer_fit", "dynamics_fit", "own_output_fit")
-    },
-    "window": 4,
-    "beginnings": 1,
-    "middles": 2,
-    "threads": 1,
-}
-
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> LoopConfig:
-    neural_env.register_game(GAME)
-    folder = tmp_path_factory.mktemp("loop")
-    (folder / "recipe.json").write_text(json.dumps(RECIPE))
-    return LoopConfig(
-        folder / "out",
-        GAME.name,
-        rounds=2,
-        real_steps=1300,
-        recipe=folder / "recipe.json",
-        agent_steps=64,
-        episodes=1,
-        algo=PPOConfig(lanes=2, rollout=16, batch=16, epochs=1),
-        network=FrameNetworkConfig(channels=(4, 4, 4), width=16),
-        dream=DreamOptions(max_episode_steps=10, on_drift="ignore"),
-    )
+    return toy_loop(tmp_path_factory.mktemp("loop"))
 
 
 def test_the_loop_plays_records_learns_and_dreams(config: LoopConfig, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +31,7 @@ def test_the_loop_plays_records_learns_and_dreams(config: LoopConfig, capsys: py
     data = [Recording.open(config.out / f"round-{number}/data") for number in range(2)]
     for number, (each, recording) in enumerate(zip(rounds, data, strict=True)):
         due = config.real_steps * (number + 1) // 2
-        assert due - GAME.max_steps * 4 < each["real_steps"] <= due
+        assert due - LOOPED.max_steps * 4 < each["real_steps"] <= due
         assert each["real_steps"] == summed_steps(recording.entries())
     second = Recording.open(config.out / "round-1/recording")
     assert {entry.policy for entry in second.entries()} != {"random-hold"}, "the agent plays from the second round on"

@@ -8,20 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_long_runs import toy_transfer
 
-import neural_env
-from agents.algorithms import PPOConfig
-from agents.network import FrameNetworkConfig
 from evaluation.gap_report.transfer import measure_transfer
 from evaluation.transfer.arms import Unready
 from evaluation.transfer.command import TransferConfig, transfer
 from evaluation.transfer.figures import exploitation, final_less_best, improvement, transfer_ratio
 from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained, read_outcome, write_outcome
 from evaluation.transfer.table import table
-from neural_env.dream_options import DreamOptions
-from tiny_world import tiny_bundle
-from toy_game import COUNTING
-from toy_recording import record_toy
 from world_model.plain_config import InvalidConfig
 
 DRAWS = 500
@@ -105,27 +99,7 @@ def test_the_table_says_what_was_measured(outcome: Outcome) -> None:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> TransferConfig:
-    """The toy game, a world of random weights, and a few steps of everything."""
-    folder = tmp_path_factory.mktemp("transfer")
-    game = COUNTING.replace(name="ShortCounting", max_steps=20)
-    neural_env.register_game(game)
-    neural_env.register_dream(game.name, tiny_bundle(folder / "world", game))
-    record_toy(folder / "recording", game=game)
-    return TransferConfig(
-        game.name,
-        folder / "runs",
-        folder / "recording",
-        steps=64,
-        seeds=2,
-        episodes=3,
-        dream=DreamOptions(max_episode_steps=10, on_drift="ignore"),
-        algo=PPOConfig(lanes=2, rollout=16, batch=16, epochs=1),
-        network=FrameNetworkConfig(channels=(4, 4, 4), width=16),
-        judged=2,
-        judged_episodes=1,
-        clone_steps=2,
-        workers=1,
-    )
+    return toy_transfer(tmp_path_factory.mktemp("transfer"))
 
 
 def test_every_arm_runs_once_and_is_recalled(config: TransferConfig, capsys: pytest.CaptureFixture[str]) -> None:
