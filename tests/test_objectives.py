@@ -19,6 +19,7 @@ from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
 from world_model.sampler import sample
+from world_model.training import dynamics_task
 from world_model.training.draws import Draws
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
 from world_model.world import World
@@ -227,3 +228,18 @@ def test_tokens_that_a_dream_got_wrong_weigh_as_much_as_tokens_that_move() -> No
     weighed = DynamicsTask(world, DynamicsTaskConfig(changed=10.0, dreamt=1.0, pixels=0.0))
     plain, heavy = (float(task.losses(batch, _draws(0, 16))["latent"]) for task in (still, weighed))
     assert heavy > 5 * plain  # an untrained world gets nearly every token wrong
+
+
+def test_what_is_learned_in_bfloat16_is_dreamt_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def watched(*arguments: Any) -> Tensor:
+        made.append(dreamt_run(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(dynamics_task, "dreamt_run", watched)
+    task = DynamicsTask(tiny_world(), DynamicsTaskConfig(dreamt=1.0))
+    for precision in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision):
+            assert task.losses(_batch(), _draws(0, 16))["loss"].isfinite()
+    assert torch.equal(*made)

@@ -88,7 +88,8 @@ class DynamicsTask:
         if draws.coin(config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
             uniform_BTN = draws.uniform(*now_BTND.shape[1:3])
-            run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
+            with torch.autocast(now_BTND.device.type, enabled=False):  # dreamt as it will be, not as it is learned
+                run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
         return (*noised(now_BTND, draws, config.context_noise), now_BTND)
 
