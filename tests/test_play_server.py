@@ -111,6 +111,24 @@ def test_both_sides_a_chosen_start_and_an_agent(ground: Playground, doors: Doors
         assert after["sampling"] == {"steps": 2, "temperature": 2.0, "guidance": 1.0, "context_noise": 0.0}
 
 
+def test_what_is_said_while_a_picture_is_made_is_told_with_the_next(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = web_player.packed
+
+    def slowly_packed(*arguments: Any) -> bytes:
+        made = packed(*arguments)
+        time.sleep(0.3)
+        return made
+
+    monkeypatch.setattr(web_player, "packed", slowly_packed)
+    with playing(doors) as client:
+        client.turn()
+        time.sleep(0.15)  # the next is packed by now, and not yet sent
+        client.say("pause", paused=True)
+        client.until(lambda about: about["paused"])
+
+
 def test_a_film_can_be_fetched_with_its_log(doors: Doors) -> None:
     with playing(doors) as client:
         client.say("film", suffix=".gif")

@@ -97,20 +97,21 @@ class WebPlayer:
 
     async def _play(self) -> None:
         self._tell(await self._in_thread(greeting, self._session))
+        told = self._inbox.changes  # before each turn: what is heard during one may not be in it
         await self._turn(self._session.begin)
-        seen = self._inbox.changes
         while True:
             self._pace.fps = self._session.playground.game.render_fps * self._inbox.speed
             await asyncio.sleep(self._pace.wait())
             if time.monotonic() - self._inbox.heard > IDLE_SECONDS:
                 raise Dismissed(GOING_AWAY, "nothing was heard for a long time; open the page again")
+            heard = self._inbox.changes
             for order in self._inbox.orders():
                 await self._turn(partial(self._obey, order))
             if self._inbox.is_step_due():
                 await self._turn(lambda: self._session.turn(self._inbox.action))
-            elif self._inbox.changes != seen:
+            elif heard != told:
                 await self._turn(lambda: None)
-            seen = self._inbox.changes
+            told = heard
             while self._inbox.complaints:
                 self._tell({"name": "complaint", "says": self._inbox.complaints.popleft()})
 
