@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -60,8 +62,9 @@ class GradedPolicies(BaseCallback):
         """Score what will be on disk: the half-precision policy, loaded back."""
         config, path = self._config, self._folder.policies / f"step_{self.num_timesteps:08d}"
         training = {"env": config.env, "steps": self.num_timesteps, **config.training}
-        export_policy(self.model, path, config.network, training)
-        policy = load_policy(path)
+        with tempfile.TemporaryDirectory() as ungraded:  # whoever is killed here leaves no policy without a grade
+            export_policy(self.model, Path(ungraded, path.name), config.network, training)
+            policy = load_policy(Path(ungraded, path.name))
         score = evaluate(policy, config.real, config.episodes, first_seed=_EVALUATION_SEED)
         judged = {"evaluation": score.to_dict()}
         self.logger.record("evaluation/mean_return", score.mean)
