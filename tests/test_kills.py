@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_long_runs import LONG_RUNS, toy_loop, toy_transfer
 
 from data_gen.recording import Recording, summed_steps
 from evaluation.transfer.outcome import ARMS, read_outcome
+from toy_long_runs import LONG_RUNS, toy_loop, toy_transfer
 
 _KILLS = 5
 _DONE = ("scored.json", "round.json")  # of a run, of a round: not to be done again

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_long_runs import LOOPED, toy_loop
 
 from agents.policy_file import read_record
 from data_gen.merge import merge
@@ -15,6 +14,7 @@ from data_gen.recording import Recording, summed_steps
 from evaluation.loop.command import LoopConfig, OtherLoop, loop
 from neural_env.configuration import parse_config
 from toy_game import COUNTING
+from toy_long_runs import LOOPED, toy_loop
 from toy_recording import record_toy
 from world_model.bundle import load_world
 from world_model.training.train_world import TrainWorldConfig

@@ -6,14 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import neural_env
+from agents import graded_policies
 from agents.algorithms import DQNConfig, PPOConfig, make_agent
 from agents.checkpoint import InvalidCheckpoint, load_state
+from agents.evaluate import evaluate
 from agents.network import FrameNetworkConfig
 from agents.policy_file import load_policy, read_record
 from agents.train import TrainConfig, make_lanes, train
@@ -47,6 +50,18 @@ def test_graded_policies_carry_their_own_score(tmp_path: Path, algo: PPOConfig |
     lines = [json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "evaluation/mean_return" in line] == [40, 80, 96]
     assert load_policy(tmp_path / "run" / "policies" / names[-1]).num_actions == 3
+
+
+def test_a_policy_is_not_there_before_it_is_graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed while it grades would leave one that nobody can judge."""
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        there = [read_record(file.with_suffix("")).training for file in (tmp_path / "policies").glob("*.json")]
+        assert all("evaluation" in training for training in there)
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr(graded_policies, "evaluate", watched)
+    train(_config(tmp_path))
 
 
 @pytest.mark.parametrize("algo", [PPO, DQN])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_long_runs import toy_transfer
 
 from evaluation.gap_report.transfer import measure_transfer
 from evaluation.transfer.arms import Unready
@@ -16,6 +15,7 @@ from evaluation.transfer.command import TransferConfig, transfer
 from evaluation.transfer.figures import exploitation, final_less_best, improvement, transfer_ratio
 from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained, read_outcome, write_outcome
 from evaluation.transfer.table import table
+from toy_long_runs import toy_transfer
 from world_model.plain_config import InvalidConfig
 
 DRAWS = 500
