@@ -108,6 +108,16 @@ class Windows:
         other._odds = np.cumsum(weights, dtype=np.float64)
         return other
 
+    def evening(self) -> npt.NDArray[np.float64]:
+        """Weights [W] by which every step is drawn about as often as any other.
+
+        A step in the middle of a run lies in as many windows as they have steps, the last one in a single window: ends
+        of games would hardly ever be seen. So the windows at both ends stand for all that would reach beyond.
+        """
+        follows = np.diff(self.first_rows) == 1  # the next window begins one step later
+        at_ends = 2 - np.append(follows, False) - np.append(False, follows)
+        return np.asarray(1 + at_ends * (self.length - 1), np.float64)
+
     def instead(self, rows: npt.NDArray[Any]) -> Windows:
         """The same windows over something else that has one row for each of `frames`: latents, say."""
         if len(rows) != len(self.frames):

@@ -437,7 +437,7 @@ def test_a_pickle_under_our_names_is_refused_and_never_run(folder: Path, tmp_pat
 
 _NASTY: list[Any] = [10**12, -1, 10**400, True, 2.5, "8", None, [], {}, float("nan")]
 _SIZES = [
-    *(f"tokenizer.{name}" for name in ("cell", "channels", "hidden")),
+    *(f"tokenizer.{name}" for name in ("side", "channels", "hidden")),
     *(f"dynamics.{name}" for name in ("width", "layers", "head_layers", "heads", "mlp", "reach", "memory_width")),
     *("outcome.token_width", "outcome.hidden", "game.ticks_per_step"),
 ]
@@ -475,8 +475,9 @@ def test_a_lane_cannot_ask_for_more_memory_than_a_machine_has() -> None:
         ("world.tokenizer.channels", 10**12, "world.tokenizer.channels is 1000000000000; expected 1 to"),
         ("world.tokenizer.noise", 10**400, "world.tokenizer.noise"),
         ("world.tokenizer.kl", "0", 'world.tokenizer.kl is "0"; expected float'),
-        ("world.tokenizer.cell", 5, "10 pixels does not divide a frame of 36x36"),
-        ("world.tokenizer.cell", 3, "the config asks for"),
+        ("world.tokenizer.side", 10, "10 pixels does not divide a frame of 36x36"),
+        ("world.tokenizer.side", 9, "side is 9; expected an even number"),
+        ("world.tokenizer.side", 6, "the config asks for"),
         ("world.dynamics.heads", 5, f"world.dynamics.width is {WIDTH}; 5 heads do not divide it"),
         ("world.dynamics.time_layers", [1, 0], "world.dynamics.time_layers is (1, 0); expected ascending"),
         ("world.dynamics.time_layers", [0, 0], "world.dynamics.time_layers"),
@@ -566,7 +567,7 @@ def test_any_dataclass_of_plain_values_goes_through_json_and_back() -> None:
         ("limit", 1.5, "limit is 1.5; expected int"),
         ("sizes", [1, 2], r"sizes\.1 is 2; expected str"),
         ("shares", {"x": "1"}, r"shares\.x is \"1\"; expected float"),
-        ("tokenizer", {"name": "conv"}, r"tokenizer: unknown fields \[\], missing fields \[\"cell\", \"channels\""),
+        ("tokenizer", {"name": "conv"}, r"tokenizer: unknown fields \[\], missing fields \[\"channels\", \"hidden\""),
         ("tokenizer", "conv", "tokenizer is \"conv\"; expected an object whose name is 'conv' or 'patch'"),
     ):
         with pytest.raises(InvalidConfig, match=words):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from world_model.draft import Draft
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.memory import Memory
 from world_model.nearby import Nearby
@@ -113,3 +114,14 @@ def test_an_untrained_world_stands_still() -> None:
 def _first(run: tuple[Tensor, Tensor, Tensor], steps: int) -> tuple[Tensor, Tensor, Tensor]:
     latents, level, executed = run
     return latents[:, :steps], level[:, :steps], executed[:, :steps]
+
+
+@torch.no_grad()
+def test_looking_at_some_tokens_alone_sees_what_looking_at_all_does(dynamics: Dynamics) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, base = torch.randn(2, 6, 32, generator=generator), torch.randn(2, 6, _WIDTH, generator=generator)
+    draft = Draft(torch.arange(6).expand(2, 6) < 3, torch.arange(6).expand(2, 6) % 2 == 0, torch.zeros(2, 6).long())
+    wanted = torch.tensor([4, 1])
+    torch.testing.assert_close(
+        dynamics.look(features, base, draft, wanted), dynamics.look(features, base, draft)[:, wanted]
+    )

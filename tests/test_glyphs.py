@@ -30,6 +30,17 @@ def test_every_kind_of_token_gets_a_glyph_however_rare_it_is(tmp_path: Path) -> 
     assert torch.equal(typical_tokens(latents, 32, tmp_path), centres)  # found once
 
 
+def test_what_is_seen_for_long_is_met_closely_though_it_comes_but_once(tmp_path: Path) -> None:
+    """As the figures of a score: between two glyphs they could not be read."""
+    generator = np.random.default_rng(0)
+    flying, figures = (generator.uniform(-1, 1, (kinds, 16)).astype(np.float16) for kinds in (200, 8))
+    latents = flying[generator.integers(0, 200, (2400, 2))]
+    latents[:, 0] = np.repeat(figures, 300, axis=0)
+    centres = typical_tokens(latents, 64, tmp_path)
+    apart = torch.cdist(torch.from_numpy(figures).float(), centres).min(-1).values / 4
+    assert apart.max() < 0.15
+
+
 def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> None:
     latents = np.zeros((50, 9, 16), np.float16)
     latents[::2, 3] = 0.5

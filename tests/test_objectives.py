@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from typing import Any
@@ -13,11 +14,14 @@ from torch import Tensor
 
 from data_gen.windows import WindowBatch
 from tiny_world import tiny_config, tiny_world
-from world_model.glyphs import PHASES, drawn_glyph, phases
+from world_model.draft import Draft
+from world_model.glyphs import PHASES, drawn_change, drawn_glyph, phases
 from world_model.objectives import own_output
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
+from world_model.objectives.missed_changes import MissedConfig, with_missed_changes
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
+from world_model.objectives.strange_tokens import StrangeConfig, with_strange_tokens
 from world_model.sampler import sample
 from world_model.training import dynamics_task
 from world_model.training.draws import Draws
@@ -57,36 +61,85 @@ def test_context_noise_says_what_it_did() -> None:
     assert torch.allclose(spread, level[strong], rtol=0.3)
 
 
+def test_a_change_that_was_missed_is_missing_until_something_moves_there() -> None:
+    moves = torch.rand(64, 12, 9, generator=torch.Generator().manual_seed(0)) < 0.3
+    latents = (moves.cumsum(1) * 0.5)[..., None].expand(-1, -1, -1, 16)
+    run = with_missed_changes(latents, _draws(rows=64), MissedConfig(clean_share=0.25, highest=1.0))
+    wrong = (run != latents).any(-1)
+    assert 0.2 < 1 - wrong.flatten(1).any(1).float().mean() < 0.35
+    assert wrong.any()
+    assert not wrong[:, 0].any()
+    begins = wrong[:, 1:] & ~wrong[:, :-1]
+    assert moves[:, 1:][begins].all()
+    stays = wrong[:, 1:] & wrong[:, :-1]
+    assert torch.equal(run[:, 1:][stays], run[:, :-1][stays])
+    ends = ~wrong[:, 1:] & wrong[:, :-1]
+    assert moves[:, 1:][ends].all()
+
+
+def test_a_strange_token_is_what_its_place_holds_in_some_other_frame_for_a_stretch() -> None:
+    latents, others = torch.zeros(256, 12, 9, 16), (1 + torch.arange(45.0)).view(5, 9, 1).expand(-1, -1, 16)
+    run = with_strange_tokens(latents, others, _draws(rows=256), StrangeConfig(clean_share=0.25, highest=1.0))
+    strange = (run != latents).any(-1)
+    assert 0.25 < 1 - strange.flatten(1).any(1).float().mean() < 0.4
+    whose = torch.where(strange, (run[..., 0] - 1) % 9, torch.arange(9.0))
+    assert torch.equal(whose, torch.arange(9.0).expand_as(whose))
+    begins = strange[:, 1:] & ~strange[:, :-1]
+    assert begins.sum(1).max() == 1
+    assert strange[:, 0].any()
+    assert strange.all(1).any()
+    kept = strange[:, 1:] & strange[:, :-1]
+    assert torch.equal(run[:, 1:][kept], run[:, :-1][kept])
+
+
 @pytest.mark.parametrize("rounds", [0, 1, 2, 3, 4])
 @torch.no_grad()
-def test_every_glyph_is_drawn_once_seeing_those_of_the_rounds_before(rounds: int, monkeypatch: Any) -> None:
+def test_every_token_is_decided_once_seeing_those_of_the_rounds_before(rounds: int, monkeypatch: Any) -> None:
     dynamics, looks = tiny_world().dynamics, []
     look = dynamics.look
 
-    def watched(features: Tensor, glyph: Tensor, known: Tensor) -> Tensor:
-        looks.append((glyph.clone(), known.clone()))
-        return look(features, glyph, known)
+    def watched(features: Tensor, base: Tensor, draft: Draft, *wanted: Tensor) -> Tensor:
+        looks.append(copy.deepcopy(draft))
+        return look(features, base, draft, *wanted)
 
     monkeypatch.setattr(dynamics, "look", watched)
     features, base, uniform = torch.randn(2, 9, 32), torch.rand(2, 9, 16), torch.rand(2, 9)
     landed = sample(dynamics, features, base, 1 + rounds, 1.0, uniform)
     assert len(looks) == 1 + rounds
-    for (before, known), (after, then_known) in itertools.pairwise(looks):
-        now = then_known & ~known
+    for before, after in itertools.pairwise(looks):
+        now = after.known_XN & ~before.known_XN
         assert now.any()
-        assert not (known & ~then_known).any()
-        assert torch.equal(before[known], after[known])
-        expected = drawn_glyph(dynamics.glyphs.logits(look(features, before, known)), uniform, 1.0)
-        assert torch.equal(after[now], expected[now])
+        assert not (before.known_XN & ~after.known_XN).any()
+        x = look(features, base, before)
+        changes, left = drawn_change(dynamics.glyphs.change_logits(x), uniform, 1.0)
+        glyph = drawn_glyph(dynamics.glyphs.logits(x), left, 1.0)
+        assert torch.equal(after.changes_XN, torch.where(now, changes, before.changes_XN))
+        assert torch.equal(after.glyph_XN, torch.where(now & changes, glyph, before.glyph_XN))
         drawn = now[0].view(3, 3)
         if rounds >= 2:
             assert not (drawn[1:] & drawn[:-1]).any()
             assert not (drawn[:, 1:] & drawn[:, :-1]).any()
         if rounds == PHASES:
             assert not (drawn[1:, 1:] & drawn[:-1, :-1]).any()
-    glyph, known = looks[-1]
-    assert known.all() == (rounds > 0)
-    assert torch.equal(landed, dynamics.land(look(features, glyph, known), base))
+    last = looks[-1]
+    assert last.known_XN.all() == (rounds > 0)
+    assert last.changes_XN.any() == (rounds > 0)
+    assert torch.equal(landed, dynamics.land(look(features, base, last), base, last))
+
+
+@torch.no_grad()
+def test_a_token_that_stays_is_the_same_to_the_last_bit_and_one_that_changes_begins_at_its_glyph() -> None:
+    dynamics = tiny_world().dynamics
+    base, glyph = torch.rand(1, 9, 16), torch.arange(9)[None]
+    known = torch.arange(9)[None] % 3 > 0
+    changes = torch.arange(9)[None] % 3 == 2
+    draft = Draft(known, changes, glyph)
+    correction = dynamics.correction(x := dynamics.look(torch.randn(1, 9, 32), base, draft))
+    landed = dynamics.land(x, base, draft)
+    contents = dynamics.glyphs.contents_VD[glyph]
+    assert torch.equal(landed[known & ~changes], base[known & ~changes])
+    assert torch.equal(landed[known & changes], (contents + correction)[known & changes])
+    assert torch.equal(landed[~known], (base + correction)[~known])
 
 
 @pytest.mark.parametrize("lean", [0.0, 100.0])
@@ -102,12 +155,13 @@ def test_a_dreamt_run_goes_the_way_that_the_real_one_went(lean: float, monkeypat
         assert torch.equal(run[lane, :kept], latents[lane, :kept])
     assert not torch.allclose(run[0, 1:], latents[0, 1:])
     features = dynamics.trunk(run, torch.zeros(_LANES, _STEPS), executed)
-    came = dynamics.glyphs.nearest(latents.flatten(0, 1)).view(_LANES, _STEPS, 9)
-    known = torch.ones(1, 9, dtype=torch.bool)
     agree = []
     for lane, step in [(0, 0), (0, 5), (1, 3), (2, 4)]:
-        look = dynamics.look(features[lane : lane + 1, step], came[lane : lane + 1, step + 1], known)
-        landed = dynamics.land(look, run[lane : lane + 1, step]).clamp(-1, 1)
+        base = run[lane : lane + 1, step]
+        came = dynamics.glyphs.what_came(base, latents[lane : lane + 1, step + 1])
+        draft = Draft(torch.ones(1, 9, dtype=torch.bool), *came)
+        look = dynamics.look(features[lane : lane + 1, step], base, draft)
+        landed = dynamics.land(look, base, draft).clamp(-1, 1)
         agree.append(torch.allclose(run[lane : lane + 1, step + 1], landed, atol=1e-4))
     assert all(agree) == (lean > 0)
 
@@ -135,26 +189,30 @@ def _batch() -> WindowBatch:
     return WindowBatch(latents, actions, np.repeat(actions[..., None], 2, 2), rewards, ended, places, places)
 
 
+def _task(world: World, **options: Any) -> DynamicsTask:
+    return DynamicsTask(world, DynamicsTaskConfig(**options), others_FND=_latents()[0])
+
+
 @pytest.mark.parametrize(
-    "config",
+    "options",
     [
-        DynamicsTaskConfig(pixels=2.0),
-        DynamicsTaskConfig(dreamt=1.0),
-        DynamicsTaskConfig(action_dropout=0.1),
+        {"pixels": 2.0},
+        {"dreamt": 1.0},
+        {"action_dropout": 0.1},
     ],
     ids=["forced", "own output", "dropout"],
 )
 @pytest.mark.parametrize("evaluations", [1, 3])
-def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConfig, evaluations: int) -> None:
+def test_the_actions_lead_and_their_rewards_are_learned(options: dict[str, float], evaluations: int) -> None:
     world = tiny_world()
     with torch.no_grad():
         world.dynamics.correction.weight.zero_()
     world.outcome.set_shares([0.6, 0.3, 0.1], 0.01)
-    beginning, task, batch = DynamicsTask(world, DynamicsTaskConfig()), DynamicsTask(world, config), _batch()
+    beginning, task, batch = _task(world), _task(world, **options), _batch()
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
-    for step in range(240):
+    for step in range(280):
         optimizer.zero_grad()
-        losses = (task if step >= 160 else beginning).losses(batch, _draws(step, 16))
+        losses = (task if step >= 200 else beginning).losses(batch, _draws(step, 16))
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     latents = torch.from_numpy(batch.frames).float()
@@ -167,7 +225,7 @@ def test_the_actions_lead_and_their_rewards_are_learned(config: DynamicsTaskConf
     assert error[:, 0].mean() < 0.15
     assert error[:, 1:].mean() < 0.1
     assert (reward.argmax(1) == torch.from_numpy(batch.rewards).flatten()).float().mean() > 0.95
-    assert ended.max() < 0.2
+    assert (reward * ended).sum(-1).max() < 0.2
 
 
 def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
@@ -176,7 +234,7 @@ def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:
     with torch.no_grad():
         world.dynamics.correction.weight.zero_()
         world.dynamics.glyphs.contents_VD.fill_(9.0)[:3] = torch.tensor([[0.3], [0.8], [-0.8]])
-    task = DynamicsTask(world, DynamicsTaskConfig())
+    task = _task(world)
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
     for step in range(250):
         # A coin that no frame foretells: three of four times one token goes up and the one beside it down.
@@ -202,7 +260,7 @@ def test_no_weight_of_an_untrained_world_is_beyond_the_reach_of_learning() -> No
     torch.manual_seed(0)
     world, batch = World(tiny_config()), _batch()
     world.dynamics.glyphs.contents_VD.uniform_(-1, 1)  # found in the data, not learned
-    task = DynamicsTask(world, DynamicsTaskConfig())
+    task = _task(world)
     optimizer = torch.optim.AdamW(task.module.parameters(), 3e-3)
     for step in range(6):
         optimizer.zero_grad()
@@ -213,7 +271,7 @@ def test_no_weight_of_an_untrained_world_is_beyond_the_reach_of_learning() -> No
 
 
 def test_a_step_of_the_task_depends_on_nothing_but_seed_and_step() -> None:
-    task, batch = DynamicsTask(tiny_world(), DynamicsTaskConfig(dreamt=0.5)), _batch()
+    task, batch = _task(tiny_world(), dreamt=0.5), _batch()
     torch.manual_seed(1)
     first = [float(task.losses(batch, _draws(step, 16))["loss"].detach()) for step in range(4)]
     torch.manual_seed(2)
@@ -224,10 +282,10 @@ def test_a_step_of_the_task_depends_on_nothing_but_seed_and_step() -> None:
 
 def test_tokens_that_a_dream_got_wrong_weigh_as_much_as_tokens_that_move() -> None:
     world, batch = tiny_world(), _batch()
-    still = DynamicsTask(world, DynamicsTaskConfig(changed=0.0, dreamt=1.0, pixels=0.0))
-    weighed = DynamicsTask(world, DynamicsTaskConfig(changed=10.0, dreamt=1.0, pixels=0.0))
+    still = _task(world, changed=0.0, dreamt=1.0, pixels=0.0)
+    weighed = _task(world, changed=10.0, dreamt=1.0, pixels=0.0)
     plain, heavy = (float(task.losses(batch, _draws(0, 16))["latent"]) for task in (still, weighed))
-    assert heavy > 5 * plain  # an untrained world gets nearly every token wrong
+    assert heavy > 3 * plain  # with what moves in the game alone, a ninth of the tokens, it would be 2
 
 
 def test_what_is_learned_in_bfloat16_is_dreamt_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +296,7 @@ def test_what_is_learned_in_bfloat16_is_dreamt_in_float32(monkeypatch: pytest.Mo
         return made[-1]
 
     monkeypatch.setattr(dynamics_task, "dreamt_run", watched)
-    task = DynamicsTask(tiny_world(), DynamicsTaskConfig(dreamt=1.0))
+    task = _task(tiny_world(), dreamt=1.0)
     for precision in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=precision):
             assert task.losses(_batch(), _draws(0, 16))["loss"].isfinite()

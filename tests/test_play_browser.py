@@ -196,7 +196,8 @@ def test_a_key_is_seen_within_a_step(tmp_path: Path) -> None:
     world, starts = random_world(), tiny_starts(game("Pong"), count=2)
     with torch.no_grad():
         world.outcome.termination.weight.zero_()
-        world.outcome.termination.bias.copy_(torch.tensor([5.0, -5.0]))  # it does not end while keys are pressed
+        # It does not end while keys are pressed.
+        world.outcome.termination.bias.copy_(torch.tensor([5.0, -5.0]).repeat(3))
     save_world(tmp_path / "world", world, SimulatorConfig(reward="mode"), starts, "# Random\n")
     ground = Playground.dream_of(DreamOptions(world=str(tmp_path / "world"), max_episode_steps=-1))
     draw = random.Random(0)

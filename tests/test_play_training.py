@@ -23,7 +23,7 @@ _FIT = {"batch": 4, "steps": 3, "warmup": 1, "evaluate_every": 3, "report_minute
 _SETTINGS = {
     "preset": {
         "name": "nano",
-        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
+        "tokenizer": {"name": "conv", "channels": 16, "hidden": 32},
         "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 8, "memory_width": 16},
     },
     "tokenizer_fit": _FIT,

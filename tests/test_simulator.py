@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -154,6 +155,22 @@ def test_rewards_follow_their_probabilities_and_the_mode_is_the_likeliest() -> N
     certain = _simulator(SimulatorConfig(reward="mode"))
     _, step = certain.step(certain.start(context[:1], [0])[0], np.zeros((1, 2), np.int64))
     assert step.rewards[0] == values[step.reward_probabilities[0].argmax()]
+
+
+@pytest.mark.parametrize("reward", ["sample", "mode"])
+def test_a_game_ends_with_the_reward_that_ends_it_and_with_no_other(reward: Literal["sample", "mode"]) -> None:
+    world = tiny_world()
+    values = np.array(world.config.outcome.rewards)
+    with torch.no_grad():
+        for head in (world.outcome.reward, world.outcome.termination):
+            head.weight.zero_()
+        world.outcome.reward.bias.copy_(torch.tensor([0.0, 0.5, 0.0]))
+        world.outcome.termination.bias.copy_(torch.tensor([20.0, -20.0, -20.0, 20.0, 20.0, -20.0]))  # with the second
+    simulator = Simulator(world, SimulatorConfig(reward=reward))
+    _, step = simulator.step(simulator.start([_CONTEXTS[0]] * 60, range(60))[0], np.zeros((60, 2), np.int64))
+    assert np.array_equal(step.terminated, step.rewards == values[1])
+    assert len(set(step.rewards.tolist())) == (3 if reward == "sample" else 1)
+    assert np.allclose(step.termination_probability, step.reward_probabilities[:, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])

@@ -25,7 +25,7 @@ def _world(folder: Path, limit: float) -> Path:
     world = tiny_world(TOY)
     with torch.no_grad():
         world.outcome.termination.weight.zero_()
-        world.outcome.termination.bias.copy_(torch.tensor([20.0, -20.0]))
+        world.outcome.termination.bias.copy_(torch.tensor([20.0, -20.0]).repeat(3))
     world.strangeness_limit.fill_(limit)
     save_world(folder, world, NOISY, tiny_starts(TOY), "# A world adrift\n")
     return folder

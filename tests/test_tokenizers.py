@@ -85,8 +85,7 @@ def _batch() -> WindowBatch:
 @pytest.mark.parametrize("kl", [0.0, 1e-4])
 def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
     tokenizer = _conv(kl=kl)
-    with torch.no_grad():
-        tokenizer.backdrop.zero_()
+    tokenizer.set_still_picture(torch.zeros(3, *_SIZE))
     task, batch = TokenizerTask(tokenizer, TokenizerTaskConfig()), _batch()
     optimizer = torch.optim.AdamW(tokenizer.parameters(), 1e-2)
     for step in range(150):
@@ -105,5 +104,5 @@ def test_only_the_decoder_learns_where_that_is_asked() -> None:
     tokenizer = _conv()
     task = TokenizerTask(tokenizer, TokenizerTaskConfig(decoder_only=True))
     task.losses(_batch(), Draws(0, 0, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
-    assert all(parameter.grad is None for parameter in (*tokenizer.encoder.parameters(), tokenizer.backdrop))
+    assert all(parameter.grad is None for parameter in (*tokenizer.encoder.parameters(), tokenizer.backdrop_HWC))
     assert all(parameter.grad is not None for parameter in tokenizer.decoder.parameters())

@@ -23,7 +23,7 @@ _FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
 _SETTINGS = {
     "preset": {
         "name": "nano",
-        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
+        "tokenizer": {"name": "conv", "channels": 16, "hidden": 32},
         "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 8, "memory_width": 16},
     },
     "tokenizer_fit": _FIT | {"batch": 32, "steps": 60, "learning_rate": 1e-2},

@@ -45,6 +45,17 @@ def test_every_window_is_consecutive_and_action_t_joins_frames_t_and_t_plus_1(re
     assert seen == {(episode, start) for episode, steps in enumerate(lengths) for start in range(steps - 4)}
 
 
+def test_first_and_last_steps_come_about_as_often_as_any_other(recorded: Path) -> None:
+    windows = Windows.open(recorded, "train", length=6)
+    lengths = [entry.steps for entry in Recording.open(recorded).entries("train")]
+    drawn = windows.weighted(windows.evening()).batch(0, 40_000)
+    for episode, steps in enumerate(lengths):
+        starts = drawn.starts[drawn.episodes == episode]
+        often = np.bincount((starts[:, None] + np.arange(6)).ravel(), minlength=steps)
+        assert np.median(often) / 2 < often.min() <= often.max() < 2.5 * np.median(often)
+    assert (Windows.open(recorded, "train", length=1).evening() == 1).all()
+
+
 def test_rewards_and_ends_are_those_of_the_episode(recorded: Path) -> None:
     recording = Recording.open(recorded)
     batch = Windows(recording, "train", 6, seed=0).batch(0, 64)

@@ -26,7 +26,7 @@ def tiny_config(game: GameSpec = COUNTING) -> WorldConfig:
     """The sizes of a tiny world."""
     return WorldConfig(
         game=game,
-        tokenizer=ConvTokenizerConfig(cell=6, channels=4, hidden=32),
+        tokenizer=ConvTokenizerConfig(channels=16, hidden=32),
         dynamics=DynamicsConfig(
             width=32,
             layers=2,

@@ -24,7 +24,7 @@ def toy_world(folder: Path, game: GameSpec = TOY, seed: int = 0) -> Path:
     world = tiny_world(game, seed)
     with torch.no_grad():
         world.outcome.termination.weight.mul_(0.125)
-        world.outcome.termination.bias.copy_(torch.tensor([1.5, -1.5]))
+        world.outcome.termination.bias.copy_(torch.tensor([1.5, -1.5]).repeat(3))
     save_world(folder, world, NOISY, tiny_starts(game), "# A toy world\n")
     return folder
 

@@ -25,7 +25,7 @@ TRANSFERRED = COUNTING.replace(name="ShortCounting", max_steps=20)
 RECIPE = {
     "preset": {
         "name": "nano",
-        "tokenizer": {"name": "conv", "channels": 4, "hidden": 32},
+        "tokenizer": {"name": "conv", "channels": 16, "hidden": 32},
         "dynamics": {"width": 32, "layers": 2, "time_layers": [0], "heads": 2, "reach": 4, "memory_width": 16},
     },
     **{

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+EVERY = slice(None)  # token
+
 
 class SpaceAttention(nn.Module):
     """Every token of a frame looks at every other; what it sees also depends on how far apart they are."""
@@ -26,16 +28,16 @@ class SpaceAttention(nn.Module):
         self.register_buffer("offsets_NN", _offsets(grid), persistent=False)
         self.offsets_NN: Tensor
 
-    def forward(self, x_XNE: Tensor) -> Tensor:
-        """Frames side by side [X, N, E] -> the same shape."""
+    def forward(self, x_XNE: Tensor, wanted: Tensor | slice = EVERY) -> Tensor:
+        """Frames side by side [X, N, E] -> what the tokens that are wanted see [X, M, E]."""
         # Contiguous, as the products below would make them for any but one frame: one memory layout, one result.
         q, k, v = (
-            layer(x_XNE).unflatten(-1, (self.heads, -1)).transpose(1, 2).contiguous()
-            for layer in (self.query, self.key, self.value)
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2).contiguous()
+            for layer, x in ((self.query, x_XNE[:, wanted]), (self.key, x_XNE), (self.value, x_XNE))
         )
-        scores_XHNN = q @ k.mT / math.sqrt(q.shape[-1]) + self.bias[:, self.offsets_NN]
-        seen_XHNm = scores_XHNN.softmax(-1) @ v
-        out: Tensor = self.out(seen_XHNm.transpose(1, 2).flatten(2))
+        scores_XHMN = _scaled(q) @ k.mT + self.bias[:, self.offsets_NN[wanted]]
+        seen_XHMm = scores_XHMN.softmax(-1) @ v
+        out: Tensor = self.out(seen_XHMm.transpose(1, 2).flatten(2))
         return out
 
 
@@ -64,7 +66,7 @@ class TimeAttention(nn.Module):
             layer(x_BTNE).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4)
             for layer in (self.query, self.key, self.value)
         )
-        scores_BNHTT = q @ k.mT / math.sqrt(q.shape[-1]) + self._run_bias(steps)
+        scores_BNHTT = _scaled(q) @ k.mT + self._run_bias(steps)
         seen_BNHTm = scores_BNHTT.softmax(-1) @ v
         out: Tensor = self.out(seen_BNHTm.permute(0, 3, 1, 2, 4).flatten(3))
         return out
@@ -80,10 +82,10 @@ class TimeAttention(nn.Module):
         q_BNHM, k_BNHM, v_BNHM = (
             layer(x_BNE).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key, self.value)
         )
-        keys_BNHRM[lanes, :, :, slot_B] = k_BNHM
-        values_BNHRM[lanes, :, :, slot_B] = v_BNHM
+        keys_BNHRM[lanes, :, :, slot_B] = k_BNHM.to(keys_BNHRM)
+        values_BNHRM[lanes, :, :, slot_B] = v_BNHM.to(values_BNHRM)
         bias_BHR = self._padded_bias()[:, age_BR.clamp(max=self.reach)].transpose(0, 1)
-        scores_BNH1R = q_BNHM[..., None, :] @ keys_BNHRM.mT / math.sqrt(q_BNHM.shape[-1])
+        scores_BNH1R = _scaled(q_BNHM)[..., None, :] @ keys_BNHRM.mT
         weights_BNH1R = (scores_BNH1R + bias_BHR[:, None, :, None]).softmax(-1)
         seen_BNHM = (weights_BNH1R @ values_BNHRM).squeeze(-2)
         out: Tensor = self.out(seen_BNHM.flatten(2))
@@ -98,6 +100,11 @@ class TimeAttention(nn.Module):
 
     def _padded_bias(self) -> Tensor:
         return torch.cat([self.bias, torch.full_like(self.bias[:, :1], -torch.inf)], dim=1)
+
+
+def _scaled(queries: Tensor) -> Tensor:
+    # The queries rather than the scores: there are far fewer numbers in them.
+    return queries / math.sqrt(queries.shape[-1])
 
 
 def _first_look(ages: Tensor, head: int, heads: int) -> Tensor:

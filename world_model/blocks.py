@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from world_model.attention import SpaceAttention, TimeAttention
+from world_model.attention import EVERY, SpaceAttention, TimeAttention
 from world_model.few_rows import FrameLinear
 
 _WAVES = 32
@@ -31,15 +31,22 @@ class Block(nn.Module):
         self.modulation = zeroed(FrameLinear(width, 2 * self.parts * width))
 
     def forward(
-        self, x_XNE: Tensor, condition_XE: Tensor, look_back: Callable[[TimeAttention, Tensor], Tensor] | None = None
+        self,
+        x_XNE: Tensor,
+        condition_XE: Tensor,
+        look_back: Callable[[TimeAttention, Tensor], Tensor] | None = None,
+        wanted: Tensor | slice = EVERY,
     ) -> Tensor:
-        """Frames side by side [X, N, E] with a condition each; `look_back` says how time attention is applied."""
+        """Frames side by side [X, N, E] with a condition each; `look_back` says how time attention is applied.
+
+        Of the tokens that are not wanted, nothing is computed but what the others see of them.
+        """
         turns = iter(self.modulation(condition_XE)[:, None].chunk(2 * self.parts, dim=-1))
         if self.time is not None and look_back is not None:
             x_XNE = x_XNE + look_back(self.time, _modulated(x_XNE, next(turns), next(turns)))
-        x_XNE = x_XNE + self.space(_modulated(x_XNE, next(turns), next(turns)))
-        thought: Tensor = self.think(_modulated(x_XNE, next(turns), next(turns)))
-        return x_XNE + thought
+        x_XME = x_XNE[:, wanted] + self.space(_modulated(x_XNE, next(turns), next(turns)), wanted)
+        thought_XME: Tensor = x_XME + self.think(_modulated(x_XME, next(turns), next(turns)))
+        return thought_XME
 
 
 class LevelEmbedding(nn.Module):
@@ -65,8 +72,8 @@ _Linear = TypeVar("_Linear", bound=nn.Linear)
 
 def zeroed(layer: _Linear) -> _Linear:
     """A layer that says nothing until it has learned to."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
 
 

@@ -1,9 +1,9 @@
 """The dynamics: latents and executed ticks in, the next latents out.
 
 Shifted: one pass of the trunk takes in the current latents with the ticks that are executed on them, writes them into
-memory and yields the features of the next frame. A small head then says what comes: which glyph each token has, and,
-once those are drawn, the next latents, as a correction on top of the current ones, so that a still background costs
-nothing.
+memory and yields the features of the next frame. A small head then says what comes: which tokens stay as they are, to
+the last bit, so that a still background costs nothing, to which glyphs the others change, and, once that is drawn, what
+the glyphs leave out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from world_model.attention import TimeAttention
+from world_model.attention import EVERY, TimeAttention
 from world_model.blocks import Block, LevelEmbedding, normalised, zeroed
+from world_model.draft import Draft
 from world_model.few_rows import FrameLinear, require_whole
 from world_model.glyphs import Glyphs, phases
 from world_model.memory import Memory
@@ -36,7 +37,7 @@ class DynamicsConfig:
     mlp: int = 2  # hidden units of a block's perceptron, in widths
     reach: int = 24  # frames of memory, the current one among them
     memory_width: int = 48  # numbers a token's key or value has in memory
-    glyphs: int = 2048  # contents of tokens, told apart
+    glyphs: int = 8192  # contents of tokens, told apart
 
     def __post_init__(self) -> None:
         require_whole("width", self.width)
@@ -112,18 +113,22 @@ class Dynamics(nn.Module):
             x_BNE = block(x_BNE, condition_BE, look_back)
         return normalised(x_BNE)
 
-    def look(self, features_XNE: Tensor, glyph_XN: Tensor, known_XN: Tensor) -> Tensor:
-        """What the head makes of the features, seeing the next glyphs of the tokens where they are known [X, N, E]."""
-        x_XNE = features_XNE + self.glyphs.shown(glyph_XN, known_XN)
-        condition_XE = self.known_embedding(known_XN.float().mean(-1))
-        for block in self.head_blocks:
+    def look(self, features_XNE: Tensor, base_XND: Tensor, draft: Draft, wanted: Tensor | slice = EVERY) -> Tensor:
+        """What the head makes of the features of the tokens that are wanted, seeing what is decided [X, M, E]."""
+        x_XNE = features_XNE + self.glyphs.shown(draft, base_XND)
+        condition_XE = self.known_embedding(draft.known_XN.float().mean(-1))
+        if not self.head_blocks:
+            return normalised(x_XNE[:, wanted])
+        *before, last = self.head_blocks
+        for block in before:
             x_XNE = block(x_XNE, condition_XE)
-        return normalised(x_XNE)
+        return normalised(last(x_XNE, condition_XE, wanted=wanted))
 
-    def land(self, x_XNE: Tensor, base_XND: Tensor) -> Tensor:
+    def land(self, x_XNE: Tensor, base_XND: Tensor, draft: Draft) -> Tensor:
         """The next latents [X, N, D] after such a look: the mean of all that it leaves open."""
-        corrected: Tensor = base_XND + self.correction(x_XNE)
-        return corrected
+        stays_XN = draft.known_XN & ~draft.changes_XN
+        begun_XND = draft.contents(base_XND, self.glyphs.contents_VD)
+        return torch.where(stays_XN[..., None], base_XND, begun_XND + self.correction(x_XNE))
 
     def memory(self, lanes: int) -> Memory:
         """A memory that holds nothing yet."""

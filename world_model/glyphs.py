@@ -1,10 +1,9 @@
-"""Glyphs: the contents that tokens of a game have, as far as they can be told apart, numbered.
+"""Glyphs: the contents to which tokens of a game change, as far as they can be told apart, numbered.
 
 What follows from the frames is often not certain: where a ball is served, how it leaves a paddle's edge. A network that
-answers with latents answers with the mean of all that may follow, and half a ball is no ball. Asked which glyph comes,
-it says how likely each is, and whoever dreams draws one. That a game has few enough of them is what makes it a game:
-the latents of 160,000 frames of Pong hold 50,000 different tokens, and decoded from 2,048 of them 99.9 % of the balls
-are within a pixel in mid-field and 98 % where they meet a paddle.
+answers with latents answers with the mean of all that may follow, and half a ball is no ball. Asked whether a token
+changes, and to which glyph, it says how likely each answer is, and whoever dreams draws one. That a game has few enough
+of them is what makes it a game: 8,192 stand for the squares of Pong, and one in eleven changes from frame to frame.
 """
 
 from __future__ import annotations
@@ -13,13 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from world_model.blocks import zeroed
+from world_model.draft import Draft
+from world_model.few_rows import with_least_rows
 
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
+_CHANGED = 0.1  # root mean square of the difference of a token's latents; below it, nothing that shows has moved
+_SELDOM = -4.0  # how a gate that has learned nothing thinks of change
+_LEAST_ROWS = 8  # see few_rows
 
 
 class Glyphs(nn.Module):
-    """What a dynamics head knows of glyphs: their contents, how it reads them, and how it says which is next."""
+    """What a dynamics head knows of glyphs: their contents, how it reads them, and how it says what is next."""
 
     def __init__(self, count: int, width: int, latent_width: int) -> None:
         super().__init__()
@@ -27,21 +31,56 @@ class Glyphs(nn.Module):
         self.register_buffer("contents_VD", torch.zeros(count, latent_width))
         self.contents_VD: Tensor
         self.read = nn.Linear(latent_width, width)
+        self.stays_or_changes = nn.Embedding(2, width)
+        self.gate = zeroed(nn.Linear(width, 1))
+        nn.init.constant_(self.gate.bias, _SELDOM)
         self.likelihood = zeroed(nn.Linear(width, count))
+        self.aim = zeroed(nn.Linear(width, latent_width, bias=False))
 
-    def nearest(self, latents_XND: Tensor) -> Tensor:
-        """The glyph that each token is most like [X, N]."""
-        return torch.cdist(latents_XND.flatten(0, 1), self.contents_VD).argmin(-1).view(latents_XND.shape[:2])
+    def nearest(self, latents_YD: Tensor) -> Tensor:
+        """The glyph that each token is most like [Y]."""
+        nearest: Tensor = torch.cdist(latents_YD, self.contents_VD).argmin(-1)
+        return nearest
 
-    def shown(self, glyph_XN: Tensor, known_XN: Tensor) -> Tensor:
-        """The glyphs of the tokens that are known, to be added to the stream [X, N, E]; elsewhere nothing."""
-        shown: Tensor = self.read(self.contents_VD[glyph_XN]) * known_XN[..., None]
+    def what_came(self, before_XND: Tensor, after_XND: Tensor) -> tuple[Tensor, Tensor]:
+        """Which tokens changed, and the glyphs they changed to [X, N]; 0 for those that did not."""
+        changed_XN = changes(before_XND, after_XND)
+        glyph_XN = torch.zeros_like(changed_XN, dtype=torch.int64)
+        glyph_XN[changed_XN] = self.nearest(after_XND[changed_XN])
+        return changed_XN, glyph_XN
+
+    def shown(self, draft: Draft, base_XND: Tensor) -> Tensor:
+        """What is decided, to be added to the stream [X, N, E]; nothing where nothing is."""
+        read: Tensor = self.read(draft.contents(base_XND, self.contents_VD))
+        shown: Tensor = (read + self.stays_or_changes(draft.changes_XN.long())) * draft.known_XN[..., None]
         return shown
 
-    def logits(self, x_YE: Tensor) -> Tensor:
-        """How likely each glyph is [Y, V]."""
-        logits: Tensor = self.likelihood(x_YE)
+    def change_logits(self, x_XNE: Tensor) -> Tensor:
+        """Log odds that each token changes [X, N]."""
+        logits: Tensor = self.gate(x_XNE).squeeze(-1)
         return logits
+
+    def logits(self, x_YE: Tensor) -> Tensor:
+        """How likely each glyph is for tokens that change [Y, V].
+
+        What each glyph has learned for itself, and how well it lies in the direction that is aimed at: glyphs that came
+        seldom in training are found by their contents.
+        """
+        return with_least_rows(self._logits, x_YE, _LEAST_ROWS)
+
+    def _logits(self, x_YE: Tensor) -> Tensor:
+        logits: Tensor = self.likelihood(x_YE) + self.aim(x_YE) @ self.contents_VD.T
+        return logits
+
+
+def changes(before_XND: Tensor, after_XND: Tensor) -> Tensor:
+    """Which tokens do not stay as they are [X, N].
+
+    Example:
+        >>> changes(torch.zeros(1, 2, 4), torch.tensor([[[0.0] * 4, [1.0] * 4]])).tolist()
+        [[False, True]]
+    """
+    return (after_XND - before_XND).square().mean(-1) > _CHANGED**2
 
 
 def phases(grid: tuple[int, int]) -> Tensor:
@@ -56,6 +95,20 @@ def phases(grid: tuple[int, int]) -> Tensor:
     rows, columns = grid
     square = torch.tensor(_SQUARE)
     return square.repeat(-(-rows // 2), -(-columns // 2))[:rows, :columns].flatten()
+
+
+def drawn_change(logits: Tensor, uniform: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Which tokens change, and the numbers from 0 to 1 that are left for drawing to what.
+
+    Example:
+        >>> changes, left = drawn_change(torch.tensor([0.0, 0.0]), torch.tensor([0.25, 0.75]), temperature=1.0)
+        >>> changes.tolist(), left[changes].tolist()
+        ([True, False], [0.5])
+    """
+    if temperature == 0:
+        return logits > 0, uniform
+    share = (logits / temperature).sigmoid()
+    return uniform < share, uniform / share
 
 
 def drawn_glyph(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:

@@ -1,6 +1,7 @@
-"""The outcome of a step: how likely each reward is, and how likely it is that the game is over.
+"""The outcome of a step: how likely each reward is, and how likely it is that the game is over with it.
 
 Read from the trunk's features and from the next latents as they were generated, so that reward and picture agree.
+The end is asked for beside each reward: in many games only a step that pays can be the last.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Outcome(nn.Module):
         self.token = nn.Linear(width + 2 * latent_width, config.token_width)
         self.hidden = FrameLinear(tokens * config.token_width, config.hidden)
         self.reward = FrameLinear(config.hidden, len(config.rewards))
-        self.termination = FrameLinear(config.hidden, 2)
+        self.termination = FrameLinear(config.hidden, 2 * len(config.rewards))
         self.register_buffer("values", torch.tensor(config.rewards), persistent=False)
         self.values: Tensor
         # How often each class occurs in the data; what training multiplied by, reading divides by.
@@ -47,18 +48,21 @@ class Outcome(nn.Module):
         self.termination_shares: Tensor
 
     def forward(self, features_XNE: Tensor, latents_XND: Tensor, next_XND: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the rewards [X, values] and of going on or ending [X, 2], as trained: rare classes weigh more."""
+        """Logits of the rewards [X, values] and, with each, of going on or ending [X, values, 2].
+
+        As trained: rare classes weigh more.
+        """
         seen = torch.cat([features_XNE, next_XND, next_XND - latents_XND], dim=-1)
         said = nn.functional.silu(self.token(seen)).flatten(1)
         hidden = nn.functional.silu(self.hidden(said))
-        return self.reward(hidden), self.termination(hidden)
+        return self.reward(hidden), self.termination(hidden).unflatten(-1, (-1, 2))
 
     def probabilities(self, features_XNE: Tensor, latents_XND: Tensor, next_XND: Tensor) -> tuple[Tensor, Tensor]:
-        """Calibrated: of each reward [X, values], and of the end [X]."""
+        """Calibrated: of each reward [X, values], and of the end if that is the reward [X, values]."""
         reward, termination = self(features_XNE, latents_XND, next_XND)
         reward = (reward - self.weights(self.reward_shares).log()).softmax(-1)
         termination = (termination - self.weights(self.termination_shares).log()).softmax(-1)
-        return reward, termination[:, 1]
+        return reward, termination[..., 1]
 
     def losses(self, logits: tuple[Tensor, Tensor], rewards_X: Tensor, terminated_X: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropies of reward and termination, where the reward is known (not NaN)."""
@@ -66,9 +70,9 @@ class Outcome(nn.Module):
         known = ~rewards_X.isnan()
         which = (rewards_X[:, None] - self.values).abs().argmin(-1)
         reward_loss = nn.functional.cross_entropy(reward, which, self.weights(self.reward_shares), reduction="none")
-        termination_loss = nn.functional.cross_entropy(
-            termination, terminated_X.long(), self.weights(self.termination_shares), reduction="none"
-        )
+        ended_X2 = termination[torch.arange(len(which), device=which.device), which]
+        weights_2 = self.weights(self.termination_shares)
+        termination_loss = nn.functional.cross_entropy(ended_X2, terminated_X.long(), weights_2, reduction="none")
         return torch.where(known, reward_loss, 0.0).mean(), torch.where(known, termination_loss, 0.0).mean()
 
     @torch.no_grad()

@@ -31,4 +31,4 @@ def to_frames(pixels_BCHW: Tensor) -> Tensor:
         >>> torch.equal(to_frames(to_pixels(levels)), levels)
         True
     """
-    return (pixels_BCHW * LEVELS).round().clamp(0, LEVELS).to(torch.uint8).movedim(-3, -1)
+    return (pixels_BCHW * LEVELS).round_().clamp_(0, LEVELS).to(torch.uint8).movedim(-3, -1)

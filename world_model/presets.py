@@ -37,7 +37,7 @@ class BasePreset:
     """For one large GPU: about 5 GFLOP a frame."""
 
     name: Literal["base"] = "base"
-    tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=384, channels=16))
+    tokenizer: TokenizerConfig = field(default_factory=lambda: ConvTokenizerConfig(hidden=384, channels=64))
     dynamics: DynamicsConfig = field(
         default_factory=lambda: DynamicsConfig(
             width=512,

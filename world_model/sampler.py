@@ -1,19 +1,30 @@
-"""From features to the next latents: a few rounds in which glyphs are drawn, and an evaluation that lands."""
+"""From features to the next latents: a few rounds in which tokens stay or change, and an evaluation that lands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from world_model.draft import Draft
 from world_model.dynamics import Dynamics
-from world_model.glyphs import PHASES, drawn_glyph
+from world_model.glyphs import PHASES, drawn_change, drawn_glyph
+
+
+class Lean(NamedTuple):
+    """What is made likelier than it is: by the factor exp(by) in odds."""
+
+    changes_XN: Tensor  # bool
+    glyph_XN: Tensor
+    by: float
 
 
 def expected(dynamics: Dynamics, features_XNE: Tensor, base_XND: Tensor) -> Tensor:
     """The mean of all that may follow [X, N, D], in one evaluation."""
-    return dynamics.land(dynamics.look(features_XNE, *_nothing_known(base_XND)), base_XND)
+    draft = Draft.empty(base_XND)
+    return dynamics.land(dynamics.look(features_XNE, base_XND, draft), base_XND, draft)
 
 
 def sample(
@@ -23,30 +34,46 @@ def sample(
     evaluations: int,
     temperature: float,
     uniform_XN: Tensor,
-    lean_XNV: Tensor | None = None,
+    lean: Lean | None = None,
     examine: Callable[[Tensor, str], None] = lambda values, what: None,
 ) -> Tensor:
     """The next latents [X, N, D], to be clamped.
 
     One evaluation gives what is expected. Each one more is a round before it, in which a part of the tokens is drawn,
     seeing those of the rounds before: two that are drawn at once may contradict each other.
-    `lean` is added to the logits of the glyphs; `examine` is shown what is drawn from, which the result would not tell.
+    `examine` is shown what is drawn from, which the result would not tell.
     """
     rounds = evaluations - 1
-    glyph_XN, known_XN = _nothing_known(base_XND)
+    draft = Draft.empty(base_XND)
     for turn in range(rounds):
-        x_XNE = dynamics.look(features_XNE, glyph_XN, known_XN)
         now_M = (dynamics.phase_N * rounds // PHASES == turn).nonzero()[:, 0]
-        logits_XMV = dynamics.glyphs.logits(x_XNE[:, now_M])
-        examine(logits_XMV, "likelihoods of glyphs")
-        if lean_XNV is not None:
-            logits_XMV = logits_XMV + lean_XNV[:, now_M]
-        glyph_XN[:, now_M] = drawn_glyph(logits_XMV, uniform_XN[:, now_M], temperature)
-        known_XN[:, now_M] = True
-    return dynamics.land(dynamics.look(features_XNE, glyph_XN, known_XN), base_XND)
+        x_XME = dynamics.look(features_XNE, base_XND, draft, now_M)
+        _draw(dynamics, x_XME, draft, now_M, uniform_XN, temperature, lean, examine)
+    return dynamics.land(dynamics.look(features_XNE, base_XND, draft), base_XND, draft)
 
 
-def _nothing_known(base_XND: Tensor) -> tuple[Tensor, Tensor]:
-    """Glyphs, and which of them are known: none."""
-    glyph_XN = torch.zeros(base_XND.shape[:2], dtype=torch.int64, device=base_XND.device)
-    return glyph_XN, torch.zeros_like(glyph_XN, dtype=torch.bool)
+def _draw(
+    dynamics: Dynamics,
+    x_XME: Tensor,
+    draft: Draft,
+    now_M: Tensor,
+    uniform_XN: Tensor,
+    temperature: float,
+    lean: Lean | None,
+    examine: Callable[[Tensor, str], None],
+) -> None:
+    """Decide the tokens whose turn it is; only those that change are asked for a glyph."""
+    odds_XM = dynamics.glyphs.change_logits(x_XME)
+    examine(odds_XM, "odds of change")
+    if lean is not None:
+        odds_XM = odds_XM + torch.where(lean.changes_XN[:, now_M], lean.by, -lean.by)
+    changes_XM, left_XM = drawn_change(odds_XM, uniform_XN[:, now_M], temperature)
+    draft.known_XN[:, now_M] = True
+    draft.changes_XN[:, now_M] = changes_XM
+    frame_Y, place_Y = changes_XM.nonzero(as_tuple=True)
+    token_Y = now_M[place_Y]
+    logits_YV = dynamics.glyphs.logits(x_XME[changes_XM])
+    examine(logits_YV, "likelihoods of glyphs")
+    if lean is not None:
+        logits_YV[torch.arange(len(frame_Y), device=frame_Y.device), lean.glyph_XN[frame_Y, token_Y]] += lean.by
+    draft.glyph_XN[frame_Y, token_Y] = drawn_glyph(logits_YV, left_XM[changes_XM], temperature)

@@ -130,7 +130,7 @@ class Simulator:
     def advance(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, StepTensors]:
         """`step` for whoever stays on the device."""
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
-        base_BND, features_BNE = self._take_in(state, executed)
+        base_BND, features_BNE = state.latents_BND, self._take_in(state, executed)
         # Drawn whether used or not, so that no later draw depends on the sampling.
         uniform_BN = state.uniform(base_BND.shape[1]).to(base_BND)
         drawing = (self.config.steps, self.config.temperature, uniform_BN)
@@ -138,12 +138,13 @@ class Simulator:
         next_BND = sample(self.world.dynamics, features_BNE, base_BND, *drawing, examine=examine)
         self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
         next_BND = next_BND.clamp(-1, 1)
-        reward_BV, end_B = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
-        self._require_finite(state, torch.cat([reward_BV, end_B[:, None]], dim=1), "reward and end")
+        reward_BV, end_BV = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
+        self._require_finite(state, torch.cat([reward_BV, end_BV], dim=1), "reward and end")
         state.latents_BND = next_BND
         frames_BHWC = self._decoded(state)
         state.memory.taken_B += 1
-        rewards_B, terminated_B = self._drawn(state, reward_BV, end_B)
+        rewards_B, terminated_B = self._drawn(state, reward_BV, end_BV)
+        end_B = (reward_BV * end_BV).sum(-1)
         return state, StepTensors(frames_BHWC, rewards_B, terminated_B, reward_BV.double(), end_B.double())
 
     @torch.no_grad()
@@ -178,28 +179,28 @@ class Simulator:
             )
         return torch.from_numpy(np.ascontiguousarray(executed_BK, np.int64))
 
-    def _take_in(self, state: SimulatorState, executed_BK: Tensor) -> tuple[Tensor, Tensor]:
-        """The latents as the trunk saw them, and its features of the next."""
+    def _take_in(self, state: SimulatorState, executed_BK: Tensor) -> Tensor:
+        """The trunk's features of the next latents; what noise it may see stays in memory and in no picture."""
         dynamics, level = self.world.dynamics, self.config.context_noise
-        base_BND = state.latents_BND
+        seen_BND = state.latents_BND
         if level:
-            base_BND = (1 - level) * base_BND + level * state.normal()
-        level_B = base_BND.new_full((len(base_BND),), level)
+            seen_BND = (1 - level) * seen_BND + level * state.normal()
+        level_B = seen_BND.new_full((len(seen_BND),), level)
         if self.config.guidance == 1:
-            return base_BND, dynamics.take_in(state.memory, base_BND, level_B, executed_BK)
+            return dynamics.take_in(state.memory, seen_BND, level_B, executed_BK)
         # The pass without an action comes first, so that what stays in memory is the pass with it.
-        unmoved = dynamics.take_in(state.memory, base_BND, level_B, torch.full_like(executed_BK, -1))
-        moved = dynamics.take_in(state.memory, base_BND, level_B, executed_BK)
-        return base_BND, unmoved + self.config.guidance * (moved - unmoved)
+        unmoved = dynamics.take_in(state.memory, seen_BND, level_B, torch.full_like(executed_BK, -1))
+        moved = dynamics.take_in(state.memory, seen_BND, level_B, executed_BK)
+        return unmoved + self.config.guidance * (moved - unmoved)
 
-    def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_B: Tensor) -> tuple[Tensor, Tensor]:
+    def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_BV: Tensor) -> tuple[Tensor, Tensor]:
         draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
         if self.config.reward == "mode":
-            which_B, ended_B = reward_BV.argmax(-1), end_B > 0.5
+            which_B, line_B = reward_BV.argmax(-1), 0.5
         else:
-            which_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1).clamp(max=reward_BV.shape[1] - 1)
-            ended_B = draws_B2[:, 1] < end_B
-        return self._values_V[which_B], ended_B
+            which_B, line_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1), draws_B2[:, 1]
+        which_B = which_B.clamp(max=reward_BV.shape[1] - 1)  # rounding may leave a sum of probabilities below 1
+        return self._values_V[which_B], end_BV.gather(1, which_B[:, None])[:, 0] > line_B
 
     def _decoded(self, state: SimulatorState) -> Tensor:
         pixels_BCHW = self.world.tokenizer.decode(state.latents_BND)

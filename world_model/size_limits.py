@@ -6,7 +6,6 @@ all parts is bounded where the networks are made (`world_model.blank_world`).
 
 from __future__ import annotations
 
-from world_model.conv_tokenizer import GROUP
 from world_model.dynamics import DynamicsConfig
 from world_model.grids import divided
 from world_model.outcome import OutcomeConfig
@@ -24,7 +23,7 @@ _MAX_HEADS = 64
 _MAX_MLP = 16
 _MAX_REACH = 1024
 _MAX_STACK = 16
-_MAX_CELL = 64
+_MAX_SIDE = 128
 _MAX_PATCH = 32
 _MAX_REWARDS = 256
 _MAX_GLYPHS = 65_536
@@ -50,10 +49,10 @@ def _check_tokenizer(config: TokenizerConfig, frame_size: tuple[int, int]) -> tu
     if isinstance(config, PatchTokenizerConfig):
         _within(f"{where}.patch", config.patch, 1, _MAX_PATCH)
         return _check_tokens(frame_size, config.patch), CHANNELS * config.patch**2
-    _within(f"{where}.cell", config.cell, 1, _MAX_CELL)
-    _within(f"{where}.channels", config.channels, 1, _MAX_WIDTH // GROUP**2)
+    _within(f"{where}.side", config.side, 1, _MAX_SIDE)
+    _within(f"{where}.channels", config.channels, 1, _MAX_WIDTH)
     _within(f"{where}.hidden", config.hidden, 1, _MAX_WIDTH)
-    return _check_tokens(frame_size, GROUP * config.cell), config.channels * GROUP**2
+    return _check_tokens(frame_size, config.side), config.channels
 
 
 def _check_tokens(frame_size: tuple[int, int], side: int) -> int:

@@ -1,8 +1,8 @@
 """How far a dream has left the data: what showing its latents and looking at the picture again does to them.
 
 The tokenizer has learned to bring latents back to those of real frames, so latents that it leaves alone are like those
-of real frames, and what it moves, it has not seen: half a ball between two cells, digits between two scores. What is
-missing altogether (a dream without a ball) is nothing that this could see.
+of real frames, and what it moves, it has not seen: half a ball at the edge of a square, digits between two scores. What
+is missing altogether (a dream without a ball) is nothing that this could see.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-_CHANGED = 0.02  # mean absolute difference of a token's latents; below it, nothing that shows has moved
+from world_model.glyphs import changes
 
 
 def change_weights(before_XND: Tensor, after_XND: Tensor, weight: float) -> Tensor:
@@ -12,9 +12,7 @@ def change_weights(before_XND: Tensor, after_XND: Tensor, weight: float) -> Tens
 
     Example:
         >>> import torch
-        >>> before, after = torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)
-        >>> after[0, 1] = 1
-        >>> change_weights(before, after, 25.0).tolist()
+        >>> change_weights(torch.zeros(1, 2, 4), torch.tensor([[[0.0] * 4, [1.0] * 4]]), 25.0).tolist()
         [[1.0, 26.0]]
     """
-    return 1 + weight * ((after_XND - before_XND).abs().mean(-1) > _CHANGED)
+    return 1 + weight * changes(before_XND, after_XND)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from world_model.sampler import sample
+from world_model.sampler import Lean, sample
 from world_model.world import World
 
 _EVALUATIONS = 2  # for a dreamt frame: leaning on what came, its tokens seldom contradict each other
@@ -31,7 +30,7 @@ def dreamt_run(
     """The run [B, T, N, D] with its first `real` frames kept and the others dreamt.
 
     A ball that was served to the other side would have the real frames ask for a jump, and the dream learn that balls
-    jump, or are anywhere. So the odds of the glyphs that came are raised by the factor exp(lean), and a dream that has
+    jump, or are anywhere. So the odds of what came are raised by the factor exp(lean), and a dream that has
     strayed for longer than it takes to mend a slip goes on from the real frame. Costs one pass over the run, as each
     frame is taken in once, and the evaluations of the head.
     """
@@ -44,8 +43,8 @@ def dreamt_run(
         features_BNE = dynamics.take_in(memory, run[step], level_B, executed_BTK[:, step])
         memory.taken_B += 1
         real_BND = latents_BTND[:, step + 1]
-        lean_BNV = lean * F.one_hot(dynamics.glyphs.nearest(real_BND), dynamics.glyphs.count)
-        drawing = (_EVALUATIONS, _TEMPERATURE, uniform_BTN[:, step], lean_BNV)
+        towards = Lean(*dynamics.glyphs.what_came(run[step], real_BND), lean)
+        drawing = (_EVALUATIONS, _TEMPERATURE, uniform_BTN[:, step], towards)
         dreamt_BND = sample(dynamics, features_BNE, run[step], *drawing).clamp(-1, 1)
         is_real_B = step + 1 < real_B
         strays_B = ((dreamt_BND - real_BND).square().mean(-1).amax(-1) > _STRAYED**2) & ~is_real_B

@@ -30,7 +30,7 @@ def difficult_first(
 ) -> Windows:
     """The windows (over latents), weighted by the world's mean error on them to the power of `exponent`."""
     if exponent == 0:
-        return windows
+        return windows.weighted(windows.evening())
     if not file.exists():  # which none writes before all have looked: they judge together
         errors_R = processes.largest(step_errors(windows, world, changed, processes))
         if processes.is_first:
@@ -42,11 +42,11 @@ def difficult_first(
 
 
 def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float64]:
-    """The weight of each window, 1 on average before the easy ones are lifted."""
+    """The weight of each window, 1 on average before the easy ones are lifted and the steps evened out."""
     summed = np.concatenate([[0.0], np.cumsum(errors_R, dtype=np.float64)])
     means_W = (summed[windows.first_rows + windows.length] - summed[windows.first_rows]) / windows.length
     weights_W = means_W**exponent
-    return np.asarray(np.maximum(weights_W / weights_W.mean(), _LEAST), np.float64)
+    return np.asarray(np.maximum(weights_W / weights_W.mean(), _LEAST) * windows.evening(), np.float64)
 
 
 @torch.no_grad()

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from data_gen.windows import WindowBatch
-from world_model.objectives.attention_to_change import change_weights
+from world_model.draft import Draft
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
+from world_model.objectives.missed_changes import MissedConfig, with_missed_changes
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
+from world_model.objectives.strange_tokens import StrangeConfig, with_strange_tokens
 from world_model.training.draws import Draws
 from world_model.world import World
-
-_STILL_ASKED = 0.25  # share of the tokens that do not change whose glyph is asked for: each is a thousand numbers
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,24 @@ class DynamicsTaskConfig:
 
     shown: ShownConfig = field(default_factory=ShownConfig)
     context_noise: ContextNoiseConfig = field(default_factory=ContextNoiseConfig)
+    missed: MissedConfig = field(default_factory=MissedConfig)
+    strange: StrangeConfig = field(default_factory=StrangeConfig)
     changed: float = 25.0  # what a token that changes weighs, beside 1
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
     lean: float = 3.0  # of such a run towards what really came, see `dreamt_run`
-    likelihood: float = 0.1  # weight of how likely each glyph is
+    likelihood: float = 0.1  # weight of how likely each change and each glyph is
     action_dropout: float = 0.0  # share of the frames whose ticks are hidden, for guidance
 
 
 class DynamicsTask:
-    """Learns from windows over latents."""
+    """Learns from windows over latents; `others` are frames from which strange tokens may come."""
 
-    def __init__(self, world: World, config: DynamicsTaskConfig) -> None:
+    def __init__(self, world: World, config: DynamicsTaskConfig, others_FND: Tensor) -> None:
         world.tokenizer.requires_grad_(False)
+        self._others_FND = others_FND.to(world.dynamics.place)
         self.module: nn.Module = _Learners(world)
         self._world = world
         self._config = config
@@ -53,16 +56,16 @@ class DynamicsTask:
         context_BTND, level_BT, seen_BTND = self._context(now_BTND, executed_BTK, draws)
 
         features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
-        base_XND, next_XND = context_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
-        weights_XN = change_weights(seen_BTND.flatten(0, 1), next_XND, config.changed)
+        base_XND, next_XND = seen_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
         known_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown)
-        glyph_XN = world.dynamics.glyphs.nearest(next_XND)
-        x_XNE = world.dynamics.look(features_XNE, glyph_XN, known_XN)
-        predicted_XND = world.dynamics.land(x_XNE, base_XND)
+        draft = Draft(known_XN, *world.dynamics.glyphs.what_came(base_XND, next_XND))
+        x_XNE = world.dynamics.look(features_XNE, base_XND, draft)
+        predicted_XND = world.dynamics.land(x_XNE, base_XND, draft)
 
         sighted_X = _sighted(batch, device)
-        latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN * sighted_X[:, None]).mean()
-        likelihood = self._surprise(x_XNE, glyph_XN, ~known_XN, weights_XN > 1, sighted_X, draws)
+        weights_XN = (1 + config.changed * draft.changes_XN) * sighted_X[:, None]
+        latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
+        likelihood = self._surprise(x_XNE, draft, sighted_X)
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
@@ -81,8 +84,10 @@ class DynamicsTask:
     def _context(self, now_BTND: Tensor, executed_BTK: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """What the trunk sees, and the levels of noise in it: real frames, or, at a share of the steps, a dreamt run.
 
-        The third part is that without the noise: a token that is not as the next frame wants it has to change, be it
-        that the game moved on or that the dream had gone wrong.
+        Of real frames some lack a change, and some hold what does not belong there.
+
+        The third part is that without the noise, on which the next frame lands: a token that is not as that wants it
+        has to change, be it that the game moved on or that the dream had gone wrong.
         """
         config = self._config
         if draws.coin(config.dreamt):
@@ -91,23 +96,25 @@ class DynamicsTask:
             with torch.autocast(now_BTND.device.type, enabled=False):  # dreamt as it will be, not as it is learned
                 run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
-        return (*noised(now_BTND, draws, config.context_noise), now_BTND)
+        run_BTND = with_missed_changes(now_BTND, draws, config.missed)
+        run_BTND = with_strange_tokens(run_BTND, self._others_FND, draws, config.strange)
+        return (*noised(run_BTND, draws, config.context_noise), run_BTND)
 
-    def _surprise(
-        self, x_XNE: Tensor, glyph_XN: Tensor, hidden_XN: Tensor, moves_XN: Tensor, sighted_X: Tensor, draws: Draws
-    ) -> Tensor:
-        """How far from expected the hidden glyphs are, in nats a frame.
+    def _surprise(self, x_XNE: Tensor, came: Draft, sighted_X: Tensor) -> Tensor:
+        """How far from expected the tokens are whose fate is not shown, in nats a frame.
 
-        Weighed by nothing that came of it, or what was rare would be thought frequent. Only some of the many tokens
-        that do not change are asked, and stand for the others.
+        Weighed by nothing that came of it, or what was rare would be thought frequent. Only tokens that change are
+        asked for a glyph: each answer is some thousand numbers.
         """
-        frames, tokens = hidden_XN.shape
-        kept_XN = draws.uniform(frames // draws.rows, tokens).flatten(0, 1) < _STILL_ASKED
-        asked_XN = hidden_XN & (moves_XN | kept_XN) & (sighted_X > 0)[:, None]
-        stands_for_Y = torch.where(moves_XN, 1.0, 1 / _STILL_ASKED)[asked_XN]
-        logits_YV = self._world.dynamics.glyphs.logits(x_XNE[asked_XN])
-        surprise_Y = nn.functional.cross_entropy(logits_YV, glyph_XN[asked_XN], reduction="none")
-        return (surprise_Y * stands_for_Y).sum() / frames
+        glyphs = self._world.dynamics.glyphs
+        asked_XN = ~came.known_XN & (sighted_X > 0)[:, None]
+        gate = nn.functional.binary_cross_entropy_with_logits(
+            glyphs.change_logits(x_XNE)[asked_XN], came.changes_XN[asked_XN].float(), reduction="sum"
+        )
+        changing_XN = asked_XN & came.changes_XN
+        logits_YV = glyphs.logits(x_XNE[changing_XN])
+        which = nn.functional.cross_entropy(logits_YV, came.glyph_XN[changing_XN], reduction="sum")
+        return (gate + which) / len(x_XNE)
 
     def _outcome(
         self,

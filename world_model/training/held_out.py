@@ -33,7 +33,7 @@ def judge_tokenizer(recording: Recording, tokenizer: ConvTokenizer) -> HeldOut |
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         before, real = batch.frames[:, 0], batch.frames[:, 1]
-        pixels = to_pixels(torch.from_numpy(real)).to(tokenizer.backdrop.device)
+        pixels = to_pixels(torch.from_numpy(real)).to(tokenizer.backdrop_HWC.device)
         rebuilt = to_frames(tokenizer.decode(tokenizer.encode(pixels))).cpu().numpy()
         moving = squared_errors(rebuilt, real, moving_pixels(before, real))
         return {

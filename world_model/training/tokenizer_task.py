@@ -15,6 +15,7 @@ from world_model.pixels import to_pixels
 from world_model.training.draws import Draws
 
 _MOVED = 2 / 255  # a pixel that changes by more than this moves
+_GROUND = 0.05  # share of the squares with nothing in them that are looked at
 _STANDS_OUT = 0.04  # from the backdrop: a thing, not ground
 
 
@@ -34,22 +35,26 @@ class TokenizerTask:
         self.module: nn.Module = tokenizer
         self._tokenizer = tokenizer
         self._config = config
-        for what_latents_depend_on in (tokenizer.encoder, tokenizer.backdrop):
+        for what_latents_depend_on in (tokenizer.encoder, tokenizer.backdrop_HWC):
             what_latents_depend_on.requires_grad_(not config.decoder_only)
 
     def losses(self, batch: WindowBatch, draws: Draws) -> dict[str, Tensor]:
         """See `Task`."""
-        frames = torch.from_numpy(batch.frames).to(self._tokenizer.backdrop.device)
+        frames = torch.from_numpy(batch.frames).to(self._tokenizer.backdrop_HWC.device)
         before_BCHW, real_BCHW = to_pixels(frames[:, 0]), to_pixels(frames[:, 1])
-        mean_BCHW, log_variance_BCHW = self._tokenizer.posterior(real_BCHW)
-        deviation = self._tokenizer.config.noise
-        spread = deviation if log_variance_BCHW is None else (log_variance_BCHW / 2).exp()
-        latents_BCHW = mean_BCHW + spread * draws.normal(*mean_BCHW.shape[1:])
-        errors_BCHW = (self._tokenizer.decode_cells(latents_BCHW) - real_BCHW).square()
-        reconstruction = (errors_BCHW * self._weights(before_BCHW, real_BCHW)).mean()
-        if log_variance_BCHW is None:
+        tokenizer = self._tokenizer
+        squares_BNKP = tokenizer.squares(real_BCHW)
+        weights_BNKP = tokenizer.cut(self._weights(before_BCHW, real_BCHW).movedim(1, -1))
+        # Most squares are ground, and much alike: a few of them do.
+        asked_BN = (weights_BNKP > 1).flatten(2).any(-1) | (draws.uniform(squares_BNKP.shape[1]) < _GROUND)
+        noise_XD = draws.normal(squares_BNKP.shape[1], tokenizer.width)[asked_BN]
+        mean_XD, log_variance_XD = tokenizer.posterior(squares_BNKP[asked_BN])
+        spread = tokenizer.config.noise if log_variance_XD is None else (log_variance_XD / 2).exp()
+        errors_XKP = (tokenizer.decoder(mean_XD + spread * noise_XD) - squares_BNKP[asked_BN]).square()
+        reconstruction = (errors_XKP * weights_BNKP[asked_BN]).sum() / squares_BNKP.numel()
+        if log_variance_XD is None:
             return {"loss": reconstruction}
-        divergence = _divergence(mean_BCHW, log_variance_BCHW)
+        divergence = _divergence(mean_XD, log_variance_XD)
         return {
             "loss": reconstruction + self._tokenizer.config.kl * divergence,
             "reconstruction": reconstruction.detach(),
@@ -58,11 +63,11 @@ class TokenizerTask:
 
     def _weights(self, before_BCHW: Tensor, real_BCHW: Tensor) -> Tensor:
         moving = (real_BCHW - before_BCHW).abs().amax(1, keepdim=True) > _MOVED
-        standing_out = (real_BCHW - self._tokenizer.backdrop.detach()).abs().amax(1, keepdim=True) > _STANDS_OUT
-        return 1 + self._config.moving * moving + self._config.standing_out * standing_out
+        standing_out = (real_BCHW - self._tokenizer.still_picture).abs().amax(1, keepdim=True) > _STANDS_OUT
+        return (1 + self._config.moving * moving + self._config.standing_out * standing_out).expand_as(real_BCHW)
 
 
-def still_picture(windows: Windows, frames: int = 256) -> Tensor:
+def median_picture(windows: Windows, frames: int = 256) -> Tensor:
     """The median of frames spread over the split, as pixels [C, H, W]: what the game shows where nothing happens."""
     rows = np.linspace(0, len(windows.frames) - 1, min(frames, len(windows.frames))).astype(np.int64)
     chosen: Frames = windows.frames[rows]

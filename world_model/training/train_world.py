@@ -26,6 +26,7 @@ from data_gen.windows import Windows
 from world_model.bundle import load_world, save_world
 from world_model.card import TrainingFacts
 from world_model.conv_tokenizer import ConvTokenizer
+from world_model.objectives.strange_tokens import StrangeConfig
 from world_model.outcome import OutcomeConfig
 from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
@@ -38,13 +39,14 @@ from world_model.training.held_out import judge_dynamics, judge_tokenizer
 from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.surprise_limit import set_surprise_limit
-from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, median_picture
 from world_model.training.typical_tokens import typical_tokens
 from world_model.training.world_card import machine, training_card
 from world_model.training.world_report import WorldReport
 from world_model.world import World, WorldConfig
 
 StageName = Literal["tokenizer", "latents", "dynamics", "own-output", "export"]
+_OTHERS = 2_000  # frames, evenly taken, that lend tokens to others
 _STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
@@ -63,7 +65,9 @@ class TrainWorldConfig:
     dynamics: DynamicsTaskConfig = field(default_factory=DynamicsTaskConfig)
     dynamics_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=40_000, learning_rate=2e-3))
     difficulty: float = 0.5  # in own-output, windows are drawn by the world's error on them to this power; 0: evenly
-    own_output: DynamicsTaskConfig = field(default_factory=lambda: DynamicsTaskConfig(dreamt=0.5))
+    own_output: DynamicsTaskConfig = field(
+        default_factory=lambda: DynamicsTaskConfig(dreamt=0.5, strange=StrangeConfig(clean_share=0.5))
+    )
     own_output_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=8, steps=10_000, learning_rate=1.5e-3))
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)  # how the finished world is run by default
     beginnings: int = 32  # starts of the finished world: games that begin
@@ -121,8 +125,7 @@ class _WorldRun:
         if not isinstance(tokenizer, ConvTokenizer):
             return  # nothing to learn
         if self._config.init is None:
-            with torch.no_grad():
-                tokenizer.backdrop.copy_(still_picture(self._frames))
+            tokenizer.set_still_picture(median_picture(self._frames))
         judge = judge_tokenizer(self._recording, tokenizer)
         self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
         tokenizer.requires_grad_(False)
@@ -138,12 +141,15 @@ class _WorldRun:
 
     def _encode(self, windows: Windows, folder: Path, progress: bool) -> None:
         self._runs = latent_windows(windows, self._world.tokenizer, folder, progress)
+        latents = self._runs.frames
+        self._others_FND = torch.from_numpy(np.array(latents[:: -(-len(latents) // _OTHERS)]))
         if self._config.init is None:  # else the weights have learned the glyphs of the world that they come from
             glyphs = self._world.dynamics.glyphs
-            glyphs.contents_VD.copy_(typical_tokens(self._runs.frames, glyphs.count, folder))
+            glyphs.contents_VD.copy_(typical_tokens(latents, glyphs.count, folder))
 
     def _dynamics(self) -> None:
-        self._fit_dynamics("dynamics", self._config.dynamics, self._runs)
+        runs = self._runs.weighted(self._runs.evening())
+        self._fit_dynamics("dynamics", self._config.dynamics, runs)
 
     def _own_output(self) -> None:
         config = self._config
@@ -152,7 +158,7 @@ class _WorldRun:
         self._fit_dynamics("own_output", config.own_output, difficult_first(self._runs, self._world, *weighing))
 
     def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, runs: Windows) -> None:
-        task = DynamicsTask(self._world, config)
+        task = DynamicsTask(self._world, config, self._others_FND)
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
         self._fit(name, task, runs, self._config.window, judge, report)

@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from data_gen.atomic import write_atomically
 
-_FRAMES = 160_000  # of the cache, evenly spread: what is rare, as a ball at the edge of a paddle, has to be among them
-_AT_ONCE = 8_000
-_APART = 0.25  # latents that round to the same multiples of this are one token: what is frequent counts no more
-_MOST = 200_000  # different tokens, evenly spread; Pong has 50,000
-_TURNS = 8
+_AT_ONCE = 4_000  # frames
+_MOST = 200_000  # different tokens, the most frequent
+# What comes often is to be met closely, or every picture is a little off, and what comes seldom, as a ball at the edge
+# of a paddle, is not to be forgotten: a token counts as often as it is seen, to this power.
+_FREQUENCY = 0.75
+_TURNS = 4
 _ROWS = 4096  # compared with all centres at a time
 
 
@@ -27,33 +28,46 @@ def typical_tokens(latents: npt.NDArray[Any], count: int, folder: Path) -> Tenso
     file = folder / f"typical-{count}.npy"
     if not file.exists():
         content = io.BytesIO()
-        np.save(content, _centres(_different(latents), count, torch.Generator().manual_seed(0)).numpy())
+        np.save(content, _centres(*_different(latents), count, torch.Generator().manual_seed(0)).numpy())
         write_atomically(file, content.getvalue())
     return torch.from_numpy(np.load(file))
 
 
-def _different(latents: npt.NDArray[Any]) -> Tensor:
-    chosen = np.unique(np.linspace(0, len(latents) - 1, _FRAMES).astype(np.int64))
-    found: list[npt.NDArray[Any]] = []
-    for rows in tqdm(np.array_split(chosen, -(-len(chosen) // _AT_ONCE)), "different tokens", leave=False):
-        rounded = np.rint(latents[rows].astype(np.float32) / _APART).astype(np.int8)
-        found = [np.unique(np.concatenate([*found, rounded.reshape(-1, rounded.shape[-1])]), axis=0)]
-    evenly = np.unique(np.linspace(0, len(found[0]) - 1, _MOST).astype(np.int64))
-    return torch.from_numpy(found[0][evenly].astype(np.float32)) * _APART
+def _different(latents: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """The different contents [X, D], and in how many frames each is seen [X].
+
+    Not how often a token changes to it: a figure of a score comes once in a game, and is then seen for long.
+    """
+    parts = [
+        _counted(rows := latents[first : first + _AT_ONCE].reshape(-1, latents.shape[-1]), np.ones(len(rows)))
+        for first in tqdm(range(0, len(latents), _AT_ONCE), "different tokens", leave=False)
+    ]
+    tokens, counts = _counted(*map(np.concatenate, zip(*parts, strict=True)))
+    frequent = np.sort(np.argsort(-counts, kind="stable")[:_MOST])
+    return torch.from_numpy(tokens[frequent]).float(), torch.from_numpy(counts[frequent])
 
 
-def _centres(tokens_XD: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _counted(tokens: npt.NDArray[Any], counts: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], Any]:
+    """Rows that are alike become one, and their counts a sum."""
+    tokens = np.ascontiguousarray(tokens)
+    as_bytes = tokens.view(np.dtype((np.void, tokens.dtype.itemsize * tokens.shape[1])))[:, 0]
+    _, rows, which = np.unique(as_bytes, return_index=True, return_inverse=True)
+    return tokens[rows], np.bincount(which, weights=counts)
+
+
+def _centres(tokens_XD: Tensor, counts_X: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Begun far from each other (k-means++), then moved to the middle of what is nearest to each (Lloyd)."""
-    centres_VD = tokens_XD[torch.randint(len(tokens_XD), (count,), generator=generator)]
+    weights_X = counts_X.float() ** _FREQUENCY
+    centres_VD = tokens_XD[torch.multinomial(weights_X, 1, generator=generator)].repeat(count, 1)
     away_X = torch.full((len(tokens_XD),), torch.inf)
-    for number in range(1, count):
+    for number in tqdm(range(1, count), "glyphs", leave=False):
         away_X = torch.minimum(away_X, (tokens_XD - centres_VD[number - 1]).square().sum(-1))
         if not away_X.any():
-            return centres_VD  # fewer different tokens than glyphs: the others repeat some
-        centres_VD[number] = tokens_XD[torch.multinomial(away_X, 1, generator=generator)[0]]
+            return centres_VD  # fewer different tokens than glyphs: the others repeat one
+        centres_VD[number] = tokens_XD[torch.multinomial(away_X * weights_X, 1, generator=generator)[0]]
     for _ in range(_TURNS):
         nearest_X = torch.cat([torch.cdist(rows, centres_VD).argmin(-1) for rows in torch.split(tokens_XD, _ROWS)])
-        members_V = torch.zeros(count).index_add_(0, nearest_X, torch.ones(len(tokens_XD)))
-        sums_VD = torch.zeros_like(centres_VD).index_add_(0, nearest_X, tokens_XD)
-        centres_VD = torch.where(members_V[:, None] > 0, sums_VD / members_V[:, None].clamp(min=1), centres_VD)
+        members_V = torch.zeros(count).index_add_(0, nearest_X, weights_X)
+        sums_VD = torch.zeros_like(centres_VD).index_add_(0, nearest_X, tokens_XD * weights_X[:, None])
+        centres_VD = torch.where(members_V[:, None] > 0, sums_VD / members_V[:, None].clamp(min=1e-9), centres_VD)
     return centres_VD

@@ -15,6 +15,7 @@ from torch import nn
 from data_gen.recording import Recording
 from data_gen.show import write_video
 from data_gen.windows import NoWindows, WindowBatch, Windows
+from world_model.draft import Draft
 from world_model.glyphs import PHASES
 from world_model.metrics.gain import gain_over_baseline
 from world_model.open_loop import open_loop
@@ -77,10 +78,10 @@ class WorldReport:
         clean_BND, base_BND = latents_BTND[:, -1], latents_BTND[:, -2]
         still_BT = latents_BTND.new_zeros(latents_BTND.shape[0], _CONTEXT)
         features_BNE = world.dynamics.trunk(latents_BTND[:, :-1], still_BT, executed_BTK)[:, -1]
-        glyph_BN, errors = world.dynamics.glyphs.nearest(clean_BND), []
+        came, errors = world.dynamics.glyphs.what_came(base_BND, clean_BND), []
         for known in range(PHASES + 1):
-            known_BN = (world.dynamics.phase_N < known).expand(glyph_BN.shape)
-            landed_BND = world.dynamics.land(world.dynamics.look(features_BNE, glyph_BN, known_BN), base_BND)
+            draft = Draft((world.dynamics.phase_N < known).expand(base_BND.shape[:2]), *came)
+            landed_BND = world.dynamics.land(world.dynamics.look(features_BNE, base_BND, draft), base_BND, draft)
             errors.append(float((landed_BND - clean_BND).square().mean()))
         share = np.arange(PHASES + 1) / PHASES
         _plot(share, np.array(errors), "share of the glyphs that are known", "squared error of latents", stem, "known")
