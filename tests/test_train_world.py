@@ -121,9 +121,9 @@ def test_a_rollout_from_a_picture_follows_a_file_of_actions(trained: Path, tmp_p
     iio.imwrite(tmp_path / "start.png", recording.load(recording.entries("test")[0]).frames[0])
     (tmp_path / "moves.txt").write_text("LEFT 3\n2  # RIGHT\n")
     arguments = ["--world", str(trained / "run/world"), "--start", str(tmp_path / "start.png")]
-    arguments += ["--actions", str(tmp_path / "moves.txt"), "--out", str(tmp_path / "dream.gif")]
+    arguments += ["--actions", str(tmp_path / "moves.txt"), "--out", str(tmp_path / "dream.mp4")]
     assert run(["world", "rollout", *arguments]) == 0
-    assert len(iio.imread(tmp_path / "dream.gif", index=None)) == 4
+    assert len(iio.imread(tmp_path / "dream.mp4")) == 4  # a GIF would join frames that are alike
 
 
 def test_a_reconstruction_is_pictured_and_measured(
@@ -144,7 +144,7 @@ def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp
     before, after = load_world(trained / "run/world").world, load_world(tmp_path / "world").world
     changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])}
     assert changed
-    changed.remove("strangeness_limit")  # of another decoder, another
+    changed.discard("strangeness_limit")  # of another decoder, perhaps another
     assert all(name.startswith("tokenizer.decoder.") for name in changed)
 
 
