@@ -190,7 +190,7 @@ def _batch() -> WindowBatch:
 
 
 def _task(world: World, **options: Any) -> DynamicsTask:
-    options = {"missed": MissedConfig(clean_share=1.0), **options}  # what is learned in seconds is learned from real runs
+    options = {"missed": MissedConfig(clean_share=1.0), **options}  # what is learned in seconds needs real runs
     return DynamicsTask(world, DynamicsTaskConfig(**options), others_FND=_latents()[0])
 
 

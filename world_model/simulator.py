@@ -196,7 +196,7 @@ class Simulator:
     def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_BV: Tensor) -> tuple[Tensor, Tensor]:
         draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
         if self.config.reward == "mode":
-            which_B, line_B = reward_BV.argmax(-1), 0.5
+            which_B, line_B = reward_BV.argmax(-1), torch.full_like(draws_B2[:, 1], 0.5)
         else:
             which_B, line_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1), draws_B2[:, 1]
         which_B = which_B.clamp(max=reward_BV.shape[1] - 1)  # rounding may leave a sum of probabilities below 1
