@@ -408,7 +408,8 @@ def test_nonsense_dismisses_its_sender_and_nobody_else(doors: Doors) -> None:
         assert codes <= {web_player.POLICY_VIOLATION, 1000}
         quiet.say("begin", start=MIDDLE, seed=0)
         quiet.say("keys", held=["d"])  # obeyed in turn: who sees it has begun
-        assert quiet.until(lambda about: about["action"] == 2).about["episode"] == before + 1
+        # Or later still: some of the nonsense may have begun a game, too.
+        assert quiet.until(lambda about: about["action"] == 2).about["episode"] > before
 
 
 def test_who_sends_only_nonsense_is_dismissed(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
