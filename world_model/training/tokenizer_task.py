@@ -54,7 +54,7 @@ class TokenizerTask:
         reconstruction = (errors_XKP * weights_BNKP[asked_BN]).sum() / squares_BNKP.numel()
         if log_variance_XD is None:
             return {"loss": reconstruction}
-        divergence = _divergence(mean_XD, log_variance_XD)
+        divergence = _divergence(mean_XD, log_variance_XD) * asked_BN.float().mean()  # over all squares, as above
         return {
             "loss": reconstruction + self._tokenizer.config.kl * divergence,
             "reconstruction": reconstruction.detach(),

@@ -46,8 +46,8 @@ from world_model.training.world_report import WorldReport
 from world_model.world import World, WorldConfig
 
 StageName = Literal["tokenizer", "latents", "dynamics", "own-output", "export"]
-_OTHERS = 2_000  # frames, evenly taken, that lend tokens to others
 _STAGES: tuple[StageName, ...] = get_args(StageName)
+_OTHERS = 2_000  # frames, evenly taken, that lend tokens to others
 
 
 @dataclass(frozen=True)
