@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from agents.algorithms import DQNConfig, PPOConfig, make_agent
 from agents.network import FrameNetworkConfig
-from agents.train import IN_DREAMS, TrainConfig, make_lanes, real_id
+from agents.train import TrainConfig, make_lanes, real_id
 from neural_env.dream_options import DreamOptions
 from world_model.training.allocator import keep_freed_memory
 
@@ -34,7 +34,7 @@ class BenchTrainingConfig:
     """Measure training in a dream against training in its game."""
 
     env: str = "Dream/Pong-v0"
-    dream: DreamOptions = field(default_factory=lambda: IN_DREAMS)  # how it is dreamed
+    dream: DreamOptions = field(default_factory=DreamOptions)  # how it is dreamed
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
     turns: int = 5
@@ -79,7 +79,7 @@ def measure_training(config: BenchTrainingConfig) -> dict[str, list[Turn]]:
     in_dream = TrainConfig(
         out=Path(), env=config.env, dream=config.dream, algo=config.algo, network=config.network, steps=1 << 30
     )
-    in_game = replace(in_dream, env=real_id(in_dream), dream=IN_DREAMS)
+    in_game = replace(in_dream, env=real_id(in_dream), dream=DreamOptions())
     with _learner(in_dream) as dreaming, _learner(in_game) as playing:
         learners = {config.env: dreaming, in_game.env: playing}
         for learner in learners.values():

@@ -41,9 +41,6 @@ from neural_env.dream_options import DreamOptions
 from neural_env.registration import is_dream
 from world_model.training.allocator import keep_freed_memory
 
-# Nobody looks at surprise while an agent learns, unless it ends episodes.
-IN_DREAMS = DreamOptions(on_drift="ignore")
-
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -51,7 +48,7 @@ class TrainConfig:
 
     out: Path  # run folder
     env: str = "Real/Pong-v0"
-    dream: DreamOptions = field(default_factory=lambda: IN_DREAMS)  # how it is dreamed, if it is a dream
+    dream: DreamOptions = field(default_factory=DreamOptions)  # how it is dreamed, if it is a dream
     real_lanes: int = 0  # of a dream's lanes, those in which the real game is played instead
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     steps: int = 1_000_000  # environment steps, all lanes together
@@ -119,7 +116,7 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
     dreamt = None
     if real != config.env:
         # Whole games as they are shipped, whatever short or odd ones it learned from.
-        whole = dataclasses.replace(config.dream, start="episode", max_episode_steps=None, on_drift="ignore")
+        whole = dataclasses.replace(config.dream, start="episode", max_episode_steps=None, on_drift="report")
         dreamt = (config.env, whole.given())
         options = {**config.dream.given(), "digest": Dream(_options(config)).shared.digest}
         training |= {"dream": options, "real_lanes": config.real_lanes}
@@ -135,7 +132,7 @@ def real_id(config: TrainConfig) -> str:
         if not 0 <= config.real_lanes < config.algo.lanes:
             raise ValueError(f"--real-lanes is {config.real_lanes}; expected fewer than the {config.algo.lanes} lanes")
         return real
-    if config.dream != IN_DREAMS or config.real_lanes:
+    if config.dream != DreamOptions() or config.real_lanes:
         raise ValueError(f"{config.env} is no dream: --dream.* and --real-lanes say nothing about it; leave them out")
     return config.env
 

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from data_gen.games import UnknownGame, games
@@ -57,6 +59,7 @@ class BenchWorldConfig:
     json: bool = False  # print JSON instead of a table
     card: bool = False  # also put the table into the world's own card
     device: str = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     sampling: SamplingChanges = field(default_factory=SamplingChanges)
 
 
@@ -149,24 +152,24 @@ def measure_speed(config: BenchWorldConfig) -> WorldSpeed:
     """The figures; the first of the turns warms up and is not counted."""
     folder = resolve_world(config.world)
     loaded = load_world(folder)
-    world, sampling = loaded.world.to(config.device), config.sampling.applied(loaded.simulator)
-    simulator, context = Simulator(world, sampling), loaded.starts[0].context
+    world = loaded.world.to(device=config.device, dtype=getattr(torch, config.dtype))
+    simulator, contexts = Simulator(world, config.sampling.applied(loaded.simulator)), loaded.starts.contexts()
     rates: Rates = {}
     envs = [_stepping_env(folder, config, lanes) for lanes in config.lanes]
-    with _players(simulator, context, config.lanes) as players:
+    with _players(simulator, contexts, config.lanes) as players:
         players |= {_env(lanes): env for lanes, env in zip(config.lanes, envs, strict=True)}
         for turn in tqdm(range(config.turns + 1), desc="turns", unit="turn"):
             for name, play in players.items():
                 rate = _per_second(play, config.seconds)
                 if turn:
                     rates.setdefault(name, []).append(rate)
-    cost = constant_cost(simulator, context, config.late_step).rows[0] if config.late_step else None
+    cost = constant_cost(simulator, contexts[0], config.late_step).rows[0] if config.late_step else None
     return WorldSpeed(
         rates,
         config.lanes,
-        flops_per_frame(world, sampling.steps),
-        sampling.steps,
-        _state_bytes(simulator, context),
+        flops_per_frame(simulator, contexts),
+        simulator.config.steps,
+        _state_bytes(simulator, contexts[0]),
         cost,
     )
 
@@ -195,11 +198,11 @@ def _state_bytes(simulator: Simulator, context: Context) -> int:
 
 
 @contextmanager
-def _players(simulator: Simulator, context: Context, lanes: Sequence[int]) -> Iterator[dict[str, Turn]]:
+def _players(simulator: Simulator, contexts: Sequence[Context], lanes: Sequence[int]) -> Iterator[dict[str, Turn]]:
     """All that take turns."""
     spec = simulator.world.config.game
-    players: dict[str, Turn] = {_MATMUL: _matrix_product(simulator.world.dynamics.place.device)}
-    players |= {_world(count): _dreaming(simulator, context, count) for count in lanes}
+    players: dict[str, Turn] = {_MATMUL: _matrix_product(simulator.world.dynamics.place)}
+    players |= {_world(count): _dreaming(simulator, contexts, count) for count in lanes}
     with ExitStack() as closing:
         twin = Twin(_known(spec))
         closing.callback(twin.close)
@@ -216,8 +219,8 @@ def _known(spec: GameSpec) -> GameSpec:
     return spec
 
 
-def _dreaming(simulator: Simulator, context: Context, lanes: int) -> Turn:
-    state, _ = simulator.start([context] * lanes, range(lanes))
+def _dreaming(simulator: Simulator, contexts: Sequence[Context], lanes: int) -> Turn:
+    state, _ = simulator.start(list(islice(cycle(contexts), lanes)), range(lanes))
     spec, generator = simulator.world.config.game, np.random.default_rng(0)
 
     def play() -> int:
@@ -237,8 +240,8 @@ def _stepping_env(folder: Path, config: BenchWorldConfig, lanes: int) -> Turn:
         folder,
         autoreset_mode="SameStep",
         device=config.device,
+        dtype=config.dtype,
         start="anywhere",
-        on_drift="ignore",
         **changes,
     )
     generator = np.random.default_rng(0)
@@ -278,9 +281,9 @@ def _stepping_vector(spec: GameSpec, closing: ExitStack) -> Turn:
     return play
 
 
-def _matrix_product(device: torch.device) -> Turn:
+def _matrix_product(like: Tensor) -> Turn:
     """Counts floating-point operations, as `flops_per_frame` does."""
-    left, right = (torch.randn(_MATRIX, _MATRIX, device=device) for _ in range(2))
+    left, right = (torch.randn(_MATRIX, _MATRIX, device=like.device, dtype=like.dtype) for _ in range(2))
 
     def play() -> int:
         product = left @ right

@@ -5,7 +5,7 @@ python examples/dream_to_real.py --steps 1000000
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tyro
@@ -13,7 +13,7 @@ import tyro
 from agents.algorithms import PPOConfig
 from agents.evaluate import Score, evaluate
 from agents.policy_file import load_policy
-from agents.train import IN_DREAMS, TrainConfig, train
+from agents.train import TrainConfig, train
 from neural_env.dream_options import DreamOptions
 
 
@@ -23,7 +23,7 @@ class Config:
 
     dream: str = "Dream/Pong-v0"
     real: str = "Real/Pong-v0"
-    options: DreamOptions = IN_DREAMS  # how it is dreamed
+    options: DreamOptions = field(default_factory=DreamOptions)  # how it is dreamed
     algo: PPOConfig = PPOConfig()  # noqa: RUF009  (frozen)
     steps: int = 1_000_000
     games: int = 30  # in which the agent is scored, on each side

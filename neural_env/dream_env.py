@@ -40,14 +40,14 @@ class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
     `truncated` is the time limit. `info` holds `executed` (the action of each tick, after stickiness), `start_index`
     (which of the world's starts the episode began at; -1: none of them), `reward_probabilities` (of the values in
     `reward_values`), `termination_probability`, and `surprise`: how unlike real frames the dream has become (above 1,
-    one real frame in a thousand is as much; NaN with `on_drift="ignore"`).
+    one real frame in a thousand is as much).
 
     Args:
         world: a world's folder, or `hf:org/name@revision`; None: the one that is shipped for `game`.
         render_mode: None, "rgb_array" (the observation, enlarged with crisp pixels) or "human".
         game: the game that the world must be of.
         device: "cpu", "cuda" or "cuda:<n>".
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64", or "bfloat16", which is faster where the machine has instructions for it.
         steps: evaluations of the head for a frame; 1: the mean of what may follow, 2 to 5: futures are drawn.
         temperature: how freely futures are drawn; 0: always the likeliest.
         guidance: above 1, follows the action more than the data did.
@@ -58,7 +58,7 @@ class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
         max_episode_steps: overrides the game's own time limit; -1: none. `gym.make` keeps an argument of this name for
             itself and wraps the environment, which can only shorten an episode; `gym.make_vec` passes it on.
         on_drift: "report" says how surprising each frame is; "truncate" also ends an episode after 8 steps in a row
-            whose surprise is above 1; "ignore" does not look, which saves a tenth of a step (one lane) to a fifth (64).
+            whose surprise is above 1.
         deterministic: "bitwise": what a lane dreams does not depend on how many there are, to the last bit; "fast": it
             may, by rounding. None: bitwise on a CPU, fast elsewhere. On a CPU, both are computed alike.
 

@@ -16,9 +16,9 @@ import numpy as np
 if TYPE_CHECKING:
     from world_model.simulator import SimulatorConfig
 
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "bfloat16", "float64")
 START_POOLS = ("episode", "anywhere")
-ON_DRIFT = ("report", "truncate", "ignore")
+ON_DRIFT = ("report", "truncate")
 NO_LIMIT = -1  # as max_episode_steps, here as in gym.make
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 _SAMPLING = ("steps", "temperature", "guidance", "context_noise", "reward")  # what Simulator itself is told
@@ -53,7 +53,7 @@ class DreamOptions:
     start: str | int = "episode"  # where episodes begin: "episode", "anywhere", or the index of a start
     repeat_action_probability: float | None = None  # of each tick
     max_episode_steps: int | None = None  # the limit that truncates; -1: none
-    on_drift: str = "report"  # whether surprise is measured at each step, and whether too much of it truncates
+    on_drift: str = "report"  # whether too much surprise truncates, or is but reported
     deterministic: str | None = None  # "bitwise" or "fast"; None: bitwise on a CPU, fast elsewhere
 
     def __post_init__(self) -> None:

@@ -66,13 +66,15 @@ class DreamState:
         """The same moment with other randomness ahead, one seed a lane."""
         generators = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
         noise = [int(generator.integers(2**63)) for generator in generators]
-        simulator = SimulatorState.fresh(self.simulator.memory, self.simulator.latents_BND, noise)
-        return replace(self, simulator=simulator, random=tuple(each.bit_generator.state for each in generators))
+        return replace(
+            self,
+            simulator=self.simulator.reseeded(noise),
+            random=tuple(each.bit_generator.state for each in generators),
+        )
 
     def without_random(self) -> DreamState:
         """The same moment, with nothing said about the randomness ahead."""
-        simulator = SimulatorState.fresh(self.simulator.memory, self.simulator.latents_BND, [0] * self.lanes)
-        return replace(self, simulator=simulator, random=None)
+        return replace(self, simulator=self.simulator.reseeded([0] * self.lanes), random=None)
 
     # ---- as bytes --------------------------------------------------------------------------------------------------
 

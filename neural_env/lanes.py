@@ -26,6 +26,7 @@ from neural_env.dream_options import NO_LIMIT, DreamOptions, InvalidOption
 from neural_env.dream_state import DreamState, InvalidState
 from neural_env.shared_world import SharedWorld
 from world_model.lane_state import SimulatorState
+from world_model.picture import Picture
 from world_model.simulator import Context, Simulator
 
 _NOOP = 0
@@ -178,7 +179,7 @@ class DreamLanes:
         executed = self._stuck(actions, running)
         begun, self.begun = self.begun, np.zeros_like(self.begun)
         self._state, step = self.simulator.advance(self._state, executed)
-        surprise = self._surprise(step.frames_BHWC, running)
+        surprise = self._surprise(running)
         self.begun = begun
         runs_B = torch.from_numpy(running).to(step.frames_BHWC.device)
         self.frames_BHWC = torch.where(runs_B[:, None, None, None], step.frames_BHWC, self.frames_BHWC)
@@ -200,10 +201,8 @@ class DreamLanes:
             surprise,
         )
 
-    def _surprise(self, frames_BHWC: Tensor, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        if self.options.on_drift == "ignore":
-            return np.full(len(running), np.nan)
-        surprise: npt.NDArray[np.float64] = self.simulator.surprise(self._state, frames_BHWC).cpu().numpy() * running
+    def _surprise(self, running: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        surprise: npt.NDArray[np.float64] = self.simulator.surprise(self._state).cpu().numpy() * running
         self.odd_steps = np.where(running, (self.odd_steps + 1) * (surprise > _ODD), self.odd_steps)
         return surprise
 
@@ -289,7 +288,8 @@ def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:
     """Lanes that have seen nothing."""
     world = shared.world
     latents = world.dynamics.place.new_zeros(count, world.dynamics.tokens, world.tokenizer.width)
-    return SimulatorState.fresh(world.dynamics.memory(count), latents, [0] * count)
+    picture = Picture.of(world.tokenizer, latents)
+    return SimulatorState.fresh(world.dynamics.memory(count), latents, picture, [0] * count)
 
 
 def _last_tick(executed: npt.NDArray[np.int64]) -> int:

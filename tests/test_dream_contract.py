@@ -312,7 +312,7 @@ def test_a_wrong_option_is_refused_by_name_and_changes_nothing(world: Path, opti
         ({"max_episode_steps": 0}, "max_episode_steps is 0; expected a whole number from 1 on, or -1"),
         ({"deterministic": True}, "deterministic is True; expected 'bitwise' or 'fast'"),
         ({"deterministic": "bitwise", "device": "cuda"}, "expected 'fast' on anything but a CPU"),
-        ({"dtype": "int8"}, "dtype is 'int8'; expected 'float32' or 'float64'"),
+        ({"dtype": "int8"}, "dtype is 'int8'; expected 'float32' or 'bfloat16' or 'float64'"),
         ({"device": "gpu"}, "device is 'gpu'; expected 'cpu', 'cuda' or 'cuda:<n>'"),
         ({"render_mode": "rgb_arry"}, "render_mode is 'rgb_arry'"),
         ({"world": ""}, "world is ''"),

@@ -13,6 +13,8 @@ import torch
 from data_gen.policy import Frames
 from tiny_world import tiny_starts, tiny_world
 from world_model.lane_state import SimulatorState
+from world_model.picture import Picture
+from world_model.pixels import to_frames
 from world_model.simulator import SimulationDiverged, Simulator, SimulatorConfig
 
 _CONTEXTS = tiny_starts(count=8).contexts()
@@ -171,6 +173,48 @@ def test_a_game_ends_with_the_reward_that_ends_it_and_with_no_other(reward: Lite
     assert np.array_equal(step.terminated, step.rewards == values[1])
     assert len(set(step.rewards.tolist())) == (3 if reward == "sample" else 1)
     assert np.allclose(step.termination_probability, step.reward_probabilities[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_picture_that_is_mended_square_by_square_is_the_picture_of_the_latents(temperature: float) -> None:
+    """Many squares stay as they were: those of a lane must not end up in another, nor be forgotten."""
+    simulator = _simulator(SimulatorConfig(steps=5, temperature=temperature))
+    state, tokenizer = _start(simulator, [0, 1, 2]), simulator.world.tokenizer
+    stayed = 0
+    for turn in range(20):
+        before = state.latents_BND
+        state, step = simulator.step(state, _ticks(turn, [0, 1, 2]))
+        stayed += int((state.latents_BND == before).all(-1).sum())
+        with torch.no_grad():
+            anew = Picture.of(tokenizer, state.latents_BND)
+            decoded = to_frames(tokenizer.decode(state.latents_BND))
+        assert np.array_equal(step.frames, decoded.numpy())
+        assert torch.equal(state.picture.frames_BHWC, anew.frames_BHWC)
+        assert torch.equal(state.picture.strangeness_BN, anew.strangeness_BN)
+    assert stayed > 0
+
+
+def test_frames_that_were_handed_out_stay_as_they_are() -> None:
+    simulator = _simulator()
+    state = _start(simulator, [0, 1])
+    state, first = simulator.step(state, _ticks(0, [0, 1]))
+    kept = first.frames.copy()
+    state, second = simulator.step(state, _ticks(1, [0, 1]))
+    assert np.array_equal(first.frames, kept)
+    assert not np.array_equal(second.frames, kept)
+
+
+def test_bfloat16_dreams_nearly_alike_and_each_lane_as_if_alone() -> None:
+    """Weights are shipped in it: what differs is rounding on the way."""
+    precise, fast = Simulator(tiny_world()), Simulator(tiny_world().bfloat16())
+    expected = precise.step(_start(precise, [0, 1, 2]), _ticks(0, [0, 1, 2]))[1]
+    state, step = fast.step(_start(fast, [0, 1, 2]), _ticks(0, [0, 1, 2]))
+    assert state.memory.keys_LBNHRM.dtype == torch.bfloat16
+    assert (np.abs(step.frames.astype(int) - expected.frames) <= 4).mean() > 0.9
+    assert np.allclose(step.reward_probabilities, expected.reward_probabilities, atol=0.05)
+    frames, _ = _go(fast, _start(fast, range(8)), range(8), range(12))
+    for lane in range(8):
+        assert np.array_equal(frames[lane], _go(fast, _start(fast, [lane]), [lane], range(12))[0][0])
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])

@@ -14,8 +14,9 @@ from tiny_world import tiny_starts, tiny_world
 from toy_dream import NOISY, TOY
 from world_model.bundle import save_world
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
-from world_model.pixels import to_frames, to_pixels
-from world_model.surprise import LEAST_LIMIT, limit_of_real, strangeness
+from world_model.picture import Picture
+from world_model.pixels import to_pixels
+from world_model.surprise import LEAST_LIMIT, limit_of_real
 
 _PATIENCE = 8  # steps in a row
 
@@ -75,12 +76,9 @@ def test_every_lane_reports_its_own_surprise(tmp_path: Path) -> None:
     assert len(set(together["surprise"])) == 3
 
 
-def test_nothing_is_measured_if_nobody_wants_to_know(tmp_path: Path) -> None:
-    env = gymnasium.make("Dream/World-v0", world=str(_world(tmp_path / "w", 1.0)), on_drift="ignore")
-    env.reset(seed=0)
-    assert np.isnan(env.step(0)[4]["surprise"])
-    with pytest.raises(InvalidOption, match="on_drift is 'stop'; expected 'report' or 'truncate' or 'ignore'"):
-        gymnasium.make("Dream/World-v0", world=str(tmp_path / "w"), on_drift="stop")
+def test_an_unknown_way_of_meeting_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="on_drift is 'stop'; expected 'report' or 'truncate'"):
+        gymnasium.make("Dream/World-v0", world=str(_world(tmp_path / "w", 1.0)), on_drift="stop")
 
 
 def test_one_real_frame_in_a_thousand_is_a_surprise() -> None:
@@ -90,7 +88,7 @@ def test_one_real_frame_in_a_thousand_is_a_surprise() -> None:
     )
     world.calibrate_surprise(frames)
     latents = world.tokenizer.encode(to_pixels(frames))
-    surprise = world.surprise(latents, to_frames(world.tokenizer.decode(latents)))
+    surprise = world.surprise(Picture.of(world.tokenizer, latents))
     assert int((surprise > 1).sum()) == 2
 
 
@@ -99,4 +97,4 @@ def test_where_latents_are_pixels_rounding_is_no_surprise() -> None:
     frames = torch.randint(256, (8, 24, 24, 3), dtype=torch.uint8)
     assert limit_of_real(tokenizer, frames) == LEAST_LIMIT
     latents = tokenizer.encode(to_pixels(frames))
-    assert bool((strangeness(tokenizer, latents, frames) < LEAST_LIMIT).all())
+    assert bool((Picture.of(tokenizer, latents).strangeness_BN < LEAST_LIMIT).all())

@@ -39,7 +39,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _config(out: Path, world: Path, **changes: object) -> TrainConfig:
     settings = {
         "env": "Dream/World-v0",
-        "dream": DreamOptions(world=str(world), on_drift="ignore", max_episode_steps=20),
+        "dream": DreamOptions(world=str(world), max_episode_steps=20),
         "algo": PPO,
         "steps": 96,
         "evaluate_every": 48,
@@ -135,7 +135,7 @@ def test_a_dream_run_goes_on_from_its_last_state(tmp_path: Path, world: Path) ->
     train(_config(tmp_path / "run", world, steps=96, resume=True))
     names = sorted(file.stem for file in (tmp_path / "run" / "policies").glob("*.json"))
     assert names == ["step_00000048", "step_00000096"]
-    elsewhere = DreamOptions(world=str(world), on_drift="ignore", max_episode_steps=20, temperature=0.5)
+    elsewhere = DreamOptions(world=str(world), max_episode_steps=20, temperature=0.5)
     with pytest.raises(ValueError, match="begun with another dream"):
         train(_config(tmp_path / "run", world, steps=144, resume=True, dream=elsewhere))
 
@@ -162,7 +162,7 @@ def test_dreamt_games_are_scored_side_by_side_as_one_by_one(world: Path) -> None
 
 def test_the_bench_takes_turns_and_accounts_for_the_time(world: Path) -> None:
     """Whoever is slow in the dream has to see where: simulator, policy or update."""
-    dream = DreamOptions(world=str(world), on_drift="ignore")
+    dream = DreamOptions(world=str(world))
     config = BenchTrainingConfig(
         "Dream/World-v0", dream, PPO, FrameNetworkConfig(channels=(4, 4, 4), width=16), turns=2, steps=48
     )

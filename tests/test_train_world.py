@@ -16,7 +16,8 @@ from neural_env.command import main as run
 from toy_recording import record_toy
 from world_model.action_script import InvalidActions, read_actions
 from world_model.bundle import load_world
-from world_model.pixels import to_frames, to_pixels
+from world_model.picture import Picture
+from world_model.pixels import to_pixels
 from world_model.simulator import Simulator
 
 _FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
@@ -72,7 +73,7 @@ def test_what_the_recording_never_showed_surprises_more(trained: Path) -> None:
     of_real = world.tokenizer.encode(to_pixels(torch.from_numpy(real)))
     with torch.no_grad():
         surprise = [
-            world.surprise(latents, to_frames(world.tokenizer.decode(latents)))
+            world.surprise(Picture.of(world.tokenizer, latents))
             for latents in (of_real, torch.from_numpy(noise).float())
         ]
     assert float((surprise[0] > 1).float().mean()) <= 0.03

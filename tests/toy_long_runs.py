@@ -38,7 +38,7 @@ RECIPE = {
     "threads": 1,
 }
 _ALGO = PPOConfig(lanes=2, rollout=16, batch=16, epochs=1)
-_DREAM = DreamOptions(max_episode_steps=10, on_drift="ignore")
+_DREAM = DreamOptions(max_episode_steps=10)
 
 
 def toy_loop(folder: Path) -> LoopConfig:

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from world_model.pixels import precise
+
 EVERY = slice(None)  # token
 
 
@@ -36,7 +38,7 @@ class SpaceAttention(nn.Module):
             for layer, x in ((self.query, x_XNE[:, wanted]), (self.key, x_XNE), (self.value, x_XNE))
         )
         scores_XHMN = _scaled(q) @ k.mT + self.bias[:, self.offsets_NN[wanted]]
-        seen_XHMm = scores_XHMN.softmax(-1) @ v
+        seen_XHMm = _shares(scores_XHMN, v) @ v
         out: Tensor = self.out(seen_XHMm.transpose(1, 2).flatten(2))
         return out
 
@@ -67,7 +69,7 @@ class TimeAttention(nn.Module):
             for layer in (self.query, self.key, self.value)
         )
         scores_BNHTT = _scaled(q) @ k.mT + self._run_bias(steps)
-        seen_BNHTm = scores_BNHTT.softmax(-1) @ v
+        seen_BNHTm = _shares(scores_BNHTT, v) @ v
         out: Tensor = self.out(seen_BNHTm.permute(0, 3, 1, 2, 4).flatten(3))
         return out
 
@@ -86,7 +88,7 @@ class TimeAttention(nn.Module):
         values_BNHRM[lanes, :, :, slot_B] = v_BNHM.to(values_BNHRM)
         bias_BHR = self._padded_bias()[:, age_BR.clamp(max=self.reach)].transpose(0, 1)
         scores_BNH1R = _scaled(q_BNHM)[..., None, :] @ keys_BNHRM.mT
-        weights_BNH1R = (scores_BNH1R + bias_BHR[:, None, :, None]).softmax(-1)
+        weights_BNH1R = _shares(scores_BNH1R + bias_BHR[:, None, :, None], values_BNHRM)
         seen_BNHM = (weights_BNH1R @ values_BNHRM).squeeze(-2)
         out: Tensor = self.out(seen_BNHM.flatten(2))
         return out
@@ -105,6 +107,11 @@ class TimeAttention(nn.Module):
 def _scaled(queries: Tensor) -> Tensor:
     # The queries rather than the scores: there are far fewer numbers in them.
     return queries / math.sqrt(queries.shape[-1])
+
+
+def _shares(scores: Tensor, like: Tensor) -> Tensor:
+    # Through float32: torch's softmax of bfloat16 is slower than there, back and the softmax in between (measured).
+    return precise(scores).softmax(-1).to(like.dtype)
 
 
 def _first_look(ages: Tensor, head: int, heads: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from world_model.attention import EVERY, SpaceAttention, TimeAttention
 from world_model.few_rows import FrameLinear
+from world_model.pixels import precise
 
 _WAVES = 32
 
@@ -58,12 +59,11 @@ class LevelEmbedding(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.linear = FrameLinear(_WAVES, width)
-        self.register_buffer("frequencies", math.pi * torch.arange(_WAVES), persistent=False)
-        self.frequencies: Tensor
 
     def forward(self, level_X: Tensor) -> Tensor:
         """[X] -> [X, E]."""
-        embedded: Tensor = self.linear((level_X[:, None] * self.frequencies).cos())
+        phase_XW = precise(level_X)[:, None] * (math.pi * torch.arange(_WAVES, device=level_X.device))
+        embedded: Tensor = self.linear(phase_XW.cos().to(self.linear.weight.dtype))
         return embedded
 
 

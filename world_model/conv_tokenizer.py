@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from world_model.few_rows import require_whole, with_least_rows
-from world_model.grids import divided
+from world_model.grids import divided, squares_of
+from world_model.pixels import precise
+from world_model.tokenizer import Tokenizer
 
 _CHANNELS = 3
 _CELLS = 2  # along each side of a token
-_LEAST_FRAMES = 2  # see few_rows
+_LEAST_ROWS = 16  # see few_rows
 _CONTRAST = 4.0  # what differs from the still picture mostly does so by a quarter of the range or less
 
 
@@ -40,7 +42,7 @@ class ConvTokenizerConfig:
             raise ValueError(f"side is {self.side}; expected an even number, as a token is {_CELLS}x{_CELLS} cells")
 
 
-class ConvTokenizer(nn.Module):
+class ConvTokenizer(nn.Module, Tokenizer):
     """A `Tokenizer`: tanh-bounded latents of squares."""
 
     def __init__(self, config: ConvTokenizerConfig, frame_size: tuple[int, int]) -> None:
@@ -69,13 +71,16 @@ class ConvTokenizer(nn.Module):
             nn.Linear(hidden, numbers),
         )
 
-    def encode(self, pixels_BCHW: Tensor) -> Tensor:
+    def read(self, squares_YSSC: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
-        return with_least_rows(lambda pixels: self.posterior(self.squares(pixels))[0], pixels_BCHW, _LEAST_FRAMES)
+        cells_YKP = _cells(squares_YSSC - self._backdrop(place_Y)).to(self.backdrop_HWC.dtype)
+        return with_least_rows(lambda cells: self.posterior(cells)[0], cells_YKP, _LEAST_ROWS)
 
-    def decode(self, latents_BND: Tensor) -> Tensor:
+    def paint(self, latents_YD: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
-        return with_least_rows(self._decode, latents_BND, _LEAST_FRAMES)
+        cells_YKP = precise(with_least_rows(self.decoder, latents_YD, _LEAST_ROWS))
+        split = cells_YKP.reshape(-1, _CELLS, _CELLS, self.cell, self.cell, _CHANNELS)
+        return split.transpose(2, 3).flatten(3, 4).flatten(1, 2) + self._backdrop(place_Y)
 
     def squares(self, pixels_BCHW: Tensor) -> Tensor:
         """What each token is to tell: by how much its pixels differ from the backdrop's [B, N, cells, numbers]."""
@@ -101,13 +106,14 @@ class ConvTokenizer(nn.Module):
 
     def cut(self, pixels_BHWC: Tensor) -> Tensor:
         """Numbers that lie as pixels do, by the token and cell they belong to [B, N, cells, numbers]."""
-        (rows, columns), cell = self.grid, self.cell
-        split = pixels_BHWC.reshape(-1, rows, _CELLS, cell, columns, _CELLS, cell, _CHANNELS)
-        return split.permute(0, 1, 4, 2, 5, 3, 6, 7).flatten(5).flatten(3, 4).flatten(1, 2)
+        return _cells(squares_of(pixels_BHWC, self.grid).flatten(1, 2))
 
-    def _decode(self, latents_BND: Tensor) -> Tensor:
-        (rows, columns), cell = self.grid, self.cell
-        cells = self.decoder(latents_BND).view(-1, rows, columns, _CELLS, _CELLS, cell, cell, _CHANNELS)
-        pixels_BHWC = cells.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(-1, *self.backdrop_HWC.shape)
-        pixels_BCHW: Tensor = (pixels_BHWC + self.backdrop_HWC).movedim(-1, 1)
-        return pixels_BCHW
+    def _backdrop(self, place_Y: Tensor) -> Tensor:
+        return squares_of(self.backdrop_HWC[None], self.grid).flatten(0, 2)[place_Y]
+
+
+def _cells(squares: Tensor) -> Tensor:
+    """[..., S, S, C] -> [..., cells, numbers]."""
+    *before, side, _, channels = squares.shape
+    split = squares.reshape(*before, _CELLS, side // _CELLS, _CELLS, side // _CELLS, channels)
+    return split.transpose(-4, -3).flatten(-3).flatten(-3, -2)

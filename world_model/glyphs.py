@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from world_model.blocks import zeroed
 from world_model.draft import Draft
 from world_model.few_rows import with_least_rows
+from world_model.pixels import precise
 
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
@@ -107,7 +108,7 @@ def drawn_change(logits: Tensor, uniform: Tensor, temperature: float) -> tuple[T
     """
     if temperature == 0:
         return logits > 0, uniform
-    share = (logits / temperature).sigmoid()
+    share = (precise(logits) / temperature).sigmoid()
     return uniform < share, uniform / share
 
 
@@ -120,6 +121,6 @@ def drawn_glyph(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 0:
         return logits.argmax(-1)
-    summed = (logits / temperature).softmax(-1).cumsum(-1)
+    summed = (precise(logits) / temperature).softmax(-1).cumsum(-1)
     drawn = torch.searchsorted(summed, uniform[..., None], right=True)[..., 0]
     return drawn.clamp(max=logits.shape[-1] - 1)

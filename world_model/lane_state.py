@@ -9,20 +9,26 @@ import torch
 from torch import Tensor
 
 from world_model.memory import Memory
+from world_model.picture import Picture
 
 
 @dataclass
 class SimulatorState:
-    """Memory, current latents and generators of B lanes: all there is to know about their futures."""
+    """Memory, current latents, their picture, and generators of B lanes: all there is to know of their futures."""
 
     memory: Memory
     latents_BND: Tensor
+    picture: Picture
     generators: list[torch.Generator]
 
     @classmethod
-    def fresh(cls, memory: Memory, latents_BND: Tensor, seeds: Sequence[int]) -> SimulatorState:
+    def fresh(cls, memory: Memory, latents_BND: Tensor, picture: Picture, seeds: Sequence[int]) -> SimulatorState:
         """Lanes with generators of their own."""
-        return cls(memory, latents_BND, [torch.Generator().manual_seed(seed) for seed in seeds])
+        return cls(memory, latents_BND, picture, [torch.Generator().manual_seed(seed) for seed in seeds])
+
+    def reseeded(self, seeds: Sequence[int]) -> SimulatorState:
+        """The same lanes, not copied, with other randomness ahead."""
+        return self.fresh(self.memory, self.latents_BND, self.picture, seeds)
 
     @property
     def lanes(self) -> int:
@@ -51,13 +57,16 @@ class SimulatorState:
         """A copy of some lanes, in the order asked for, a lane as often as it is named."""
         chosen = torch.tensor(list(lanes), dtype=torch.int64, device=self.latents_BND.device)
         generators = [self.generators[lane].clone_state() for lane in lanes]
-        return SimulatorState(self.memory.select(chosen), self.latents_BND[chosen], generators)
+        return SimulatorState(
+            self.memory.select(chosen), self.latents_BND[chosen], self.picture.select(chosen), generators
+        )
 
     def put(self, lanes: Sequence[int], other: SimulatorState) -> None:
         """Overwrite some lanes by those of another state; the others go on untouched."""
         chosen = torch.tensor(list(lanes), dtype=torch.int64, device=self.latents_BND.device)
         self.memory.put(chosen, other.memory)
         self.latents_BND = self.latents_BND.index_copy(0, chosen, other.latents_BND)
+        self.picture = self.picture.with_lanes(chosen, other.picture)
         for lane, generator in zip(lanes, other.generators, strict=True):
             self.generators[lane] = generator.clone_state()
 
@@ -69,6 +78,8 @@ class SimulatorState:
             "recent": self.memory.recent_BSND,
             "taken": self.memory.taken_B,
             "latents": self.latents_BND,
+            "picture": self.picture.frames_BHWC,
+            "strangeness": self.picture.strangeness_BN,
             "generators": torch.stack([generator.get_state() for generator in self.generators]),
         }
 
@@ -78,6 +89,7 @@ class SimulatorState:
         state = cls.fresh(
             Memory(*(tensors[name].clone() for name in ("keys", "values", "recent", "taken"))),
             tensors["latents"].clone(),
+            Picture(tensors["picture"].clone(), tensors["strangeness"].clone()),
             [0] * len(tensors["latents"]),
         )
         for generator, saved in zip(state.generators, tensors["generators"], strict=True):
@@ -90,5 +102,6 @@ class SimulatorState:
         return SimulatorState(
             Memory.concatenated([part.memory for part in parts]),
             torch.cat([part.latents_BND for part in parts]),
+            Picture.concatenated([part.picture for part in parts]),
             [generator for part in parts for generator in part.generators],
         )

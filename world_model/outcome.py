@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.few_rows import FrameLinear, require_whole
+from world_model.pixels import precise
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Outcome(nn.Module):
     def probabilities(self, features_XNE: Tensor, latents_XND: Tensor, next_XND: Tensor) -> tuple[Tensor, Tensor]:
         """Calibrated: of each reward [X, values], and of the end if that is the reward [X, values]."""
         reward, termination = self(features_XNE, latents_XND, next_XND)
-        reward = (reward - self.weights(self.reward_shares).log()).softmax(-1)
-        termination = (termination - self.weights(self.termination_shares).log()).softmax(-1)
+        reward = (precise(reward) - self.weights(self.reward_shares).log()).softmax(-1)
+        termination = (precise(termination) - self.weights(self.termination_shares).log()).softmax(-1)
         return reward, termination[..., 1]
 
     def losses(self, logits: tuple[Tensor, Tensor], rewards_X: Tensor, terminated_X: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from world_model.grids import divided
+from world_model.tokenizer import Tokenizer
 
 CHANNELS = 3
 
@@ -21,7 +21,7 @@ class PatchTokenizerConfig:
     patch: int = 12  # pixels along each side of a token
 
 
-class PatchTokenizer(nn.Module):
+class PatchTokenizer(nn.Module, Tokenizer):
     """A `Tokenizer` that only cuts and rescales."""
 
     def __init__(self, config: PatchTokenizerConfig, frame_size: tuple[int, int]) -> None:
@@ -30,11 +30,11 @@ class PatchTokenizer(nn.Module):
         self.grid = divided(frame_size, config.patch, "patch")
         self.width = CHANNELS * config.patch**2
 
-    def encode(self, pixels_BCHW: Tensor) -> Tensor:
+    def read(self, squares_YSSC: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
-        return F.pixel_unshuffle(pixels_BCHW * 2 - 1, self.config.patch).flatten(2).mT
+        return squares_YSSC.flatten(1) * 2 - 1
 
-    def decode(self, latents_BND: Tensor) -> Tensor:
+    def paint(self, latents_YD: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
-        patches = latents_BND.mT.reshape(-1, self.width, *self.grid)
-        return (F.pixel_shuffle(patches, self.config.patch) + 1) / 2
+        patch = self.config.patch
+        return (latents_YD.reshape(-1, patch, patch, CHANNELS) + 1) / 2

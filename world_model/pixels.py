@@ -11,6 +11,11 @@ from torch import Tensor
 LEVELS = 255.0
 
 
+def precise(numbers: Tensor) -> Tensor:
+    """These numbers in float32 or better: bfloat16 cannot tell grey levels apart, nor add up probabilities."""
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+
+
 def to_pixels(frames_BHWC: Tensor) -> Tensor:
     """Frames uint8 [..., H, W, C] -> pixels float32 [..., C, H, W] from 0 to 1.
 
@@ -18,7 +23,7 @@ def to_pixels(frames_BHWC: Tensor) -> Tensor:
         >>> to_pixels(torch.full((1, 2, 2, 3), 51, dtype=torch.uint8)).shape
         torch.Size([1, 3, 2, 2])
     """
-    return frames_BHWC.movedim(-1, -3).to(torch.float32) / LEVELS
+    return from_levels(frames_BHWC).movedim(-1, -3)
 
 
 def to_frames(pixels_BCHW: Tensor) -> Tensor:
@@ -31,4 +36,14 @@ def to_frames(pixels_BCHW: Tensor) -> Tensor:
         >>> torch.equal(to_frames(to_pixels(levels)), levels)
         True
     """
-    return (pixels_BCHW * LEVELS).round_().clamp_(0, LEVELS).to(torch.uint8).movedim(-3, -1)
+    return to_levels(pixels_BCHW).movedim(-3, -1)
+
+
+def from_levels(levels: Tensor) -> Tensor:
+    """Grey levels uint8, however they lie, as numbers from 0 to 1."""
+    return levels.to(torch.float32) / LEVELS
+
+
+def to_levels(pixels: Tensor) -> Tensor:
+    """The inverse of `from_levels`; see `to_frames`."""
+    return (precise(pixels) * LEVELS).round_().clamp_(0, LEVELS).to(torch.uint8)

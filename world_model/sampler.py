@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from world_model.draft import Draft
 from world_model.dynamics import Dynamics
+from world_model.examine import Examine, look_away
 from world_model.glyphs import PHASES, drawn_change, drawn_glyph
 
 
@@ -35,13 +35,12 @@ def sample(
     temperature: float,
     uniform_XN: Tensor,
     lean: Lean | None = None,
-    examine: Callable[[Tensor, str], None] = lambda values, what: None,
+    examine: Examine = look_away,
 ) -> Tensor:
     """The next latents [X, N, D], to be clamped.
 
     One evaluation gives what is expected. Each one more is a round before it, in which a part of the tokens is drawn,
     seeing those of the rounds before: two that are drawn at once may contradict each other.
-    `examine` is shown what is drawn from, which the result would not tell.
     """
     rounds = evaluations - 1
     draft = Draft.empty(base_XND)
@@ -60,7 +59,7 @@ def _draw(
     uniform_XN: Tensor,
     temperature: float,
     lean: Lean | None,
-    examine: Callable[[Tensor, str], None],
+    examine: Examine,
 ) -> None:
     """Decide the tokens whose turn it is; only those that change are asked for a glyph."""
     odds_XM = dynamics.glyphs.change_logits(x_XME)
@@ -73,7 +72,7 @@ def _draw(
     frame_Y, place_Y = changes_XM.nonzero(as_tuple=True)
     token_Y = now_M[place_Y]
     logits_YV = dynamics.glyphs.logits(x_XME[changes_XM])
-    examine(logits_YV, "likelihoods of glyphs")
+    examine(logits_YV, "likelihoods of glyphs", frame_Y)
     if lean is not None:
         logits_YV[torch.arange(len(frame_Y), device=frame_Y.device), lean.glyph_XN[frame_Y, token_Y]] += lean.by
     draft.glyph_XN[frame_Y, token_Y] = drawn_glyph(logits_YV, left_XM[changes_XM], temperature)

@@ -22,7 +22,9 @@ from torch import Tensor
 from data_gen.policy import Frames
 from world_model.glyphs import PHASES
 from world_model.lane_state import SimulatorState
-from world_model.pixels import to_frames, to_pixels
+from world_model.memory import Memory
+from world_model.picture import Picture
+from world_model.pixels import to_pixels
 from world_model.sampler import sample
 from world_model.world import World
 
@@ -118,7 +120,7 @@ class Simulator:
         ]
         order = np.argsort([lane for alike in by_length for lane in alike])
         state = SimulatorState.concatenated(parts).select(order.tolist())
-        return state, self._decoded(state).cpu().numpy()
+        return state, state.picture.frames_BHWC.cpu().numpy()
 
     @torch.no_grad()
     def step(self, state: SimulatorState, executed_BK: npt.NDArray[np.int64]) -> tuple[SimulatorState, Step]:
@@ -132,37 +134,40 @@ class Simulator:
         executed = self._checked(executed_BK, state.lanes).to(state.latents_BND.device)
         base_BND, features_BNE = state.latents_BND, self._take_in(state, executed)
         # Drawn whether used or not, so that no later draw depends on the sampling.
-        uniform_BN = state.uniform(base_BND.shape[1]).to(base_BND)
+        uniform_BN = state.uniform(base_BND.shape[1]).to(base_BND.device)
         drawing = (self.config.steps, self.config.temperature, uniform_BN)
-        examine = partial(self._require_finite, state)
+        examine = partial(self._require_finite, state.memory)
         next_BND = sample(self.world.dynamics, features_BNE, base_BND, *drawing, examine=examine)
-        self._require_finite(state, next_BND, "latents")  # before the clamp, which would make an infinity a 1
+        examine(next_BND, "latents")  # before the clamp, which would make an infinity a 1
         next_BND = next_BND.clamp(-1, 1)
         reward_BV, end_BV = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
-        self._require_finite(state, torch.cat([reward_BV, end_BV], dim=1), "reward and end")
+        examine(torch.cat([reward_BV, end_BV], dim=1), "reward and end")
         state.latents_BND = next_BND
-        frames_BHWC = self._decoded(state)
+        changed_BN = (next_BND != base_BND).any(-1)
+        state.picture = state.picture.repainted(self.world.tokenizer, next_BND, changed_BN, examine)
         state.memory.taken_B += 1
         rewards_B, terminated_B = self._drawn(state, reward_BV, end_BV)
         end_B = (reward_BV * end_BV).sum(-1)
-        return state, StepTensors(frames_BHWC, rewards_B, terminated_B, reward_BV.double(), end_B.double())
+        return state, StepTensors(
+            state.picture.frames_BHWC, rewards_B, terminated_B, reward_BV.double(), end_B.double()
+        )
 
     @torch.no_grad()
-    def surprise(self, state: SimulatorState, frames_BHWC: Tensor) -> Tensor:
+    def surprise(self, state: SimulatorState) -> Tensor:
         """How unlike real frames those are that the last step gave [B]; see `World.surprise`."""
-        surprise_B = self.world.surprise(state.latents_BND, frames_BHWC)
-        self._require_finite(state, surprise_B[:, None], "surprise")
-        return surprise_B.double()
+        return self.world.surprise(state.picture).double()
 
     def _start_alike(self, contexts: Sequence[Context], seeds: Sequence[int]) -> SimulatorState:
         """Lanes whose contexts are of one length."""
         world = self.world
-        device = world.dynamics.place.device
-        frames = torch.from_numpy(np.stack([context.frames for context in contexts], axis=1)).to(device)
+        like = world.dynamics.place
+        frames = torch.from_numpy(np.stack([context.frames for context in contexts], axis=1)).to(like.device)
         executed = torch.from_numpy(np.stack([context.executed for context in contexts], axis=1).astype(np.int64))
-        latents_TBND = torch.stack([world.tokenizer.encode(to_pixels(frame)) for frame in frames])
-        state = SimulatorState.fresh(world.dynamics.memory(len(seeds)), latents_TBND[0], seeds)
-        for taken, then in zip(executed.to(device), latents_TBND[1:], strict=True):
+        latents_TBND = torch.stack([world.tokenizer.encode(to_pixels(frame)) for frame in frames]).to(like.dtype)
+        memory = world.dynamics.memory(len(seeds))
+        picture = Picture.of(world.tokenizer, latents_TBND[-1], partial(self._require_finite, memory))
+        state = SimulatorState.fresh(memory, latents_TBND[0], picture, seeds)
+        for taken, then in zip(executed.to(like.device), latents_TBND[1:], strict=True):
             self._take_in(state, taken)
             state.memory.taken_B += 1
             state.latents_BND = then
@@ -202,16 +207,12 @@ class Simulator:
         which_B = which_B.clamp(max=reward_BV.shape[1] - 1)  # rounding may leave a sum of probabilities below 1
         return self._values_V[which_B], end_BV.gather(1, which_B[:, None])[:, 0] > line_B
 
-    def _decoded(self, state: SimulatorState) -> Tensor:
-        pixels_BCHW = self.world.tokenizer.decode(state.latents_BND)
-        self._require_finite(state, pixels_BCHW, "pixels")
-        return to_frames(pixels_BCHW).contiguous()
-
-    def _require_finite(self, state: SimulatorState, values: Tensor, what: str) -> None:
+    def _require_finite(self, memory: Memory, values: Tensor, what: str, lane_Y: Tensor | None = None) -> None:
         # A sum is finite only if all of it is, unless it overflows, which is as bad; it costs one pass over the values.
         if not torch.isfinite(values.sum()):
-            lane = int((~values.isfinite()).flatten(1).any(1).int().argmax())
+            row = int((~values.isfinite()).flatten(1).any(1).int().argmax())
+            lane = row if lane_Y is None else int(lane_Y[row])
             raise SimulationDiverged(
-                f"the {what} of lane {lane} are not finite at step {int(state.memory.taken_B[lane])} of its dream; "
+                f"the {what} of lane {lane} are not finite at step {int(memory.taken_B[lane])} of its dream; "
                 "the weights or the context are damaged, or this precision is too low"
             )

@@ -12,7 +12,8 @@ from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
 from world_model.dynamics import Dynamics, DynamicsConfig
 from world_model.outcome import Outcome, OutcomeConfig
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
-from world_model.surprise import LEAST_LIMIT, limit_of_real, strangeness
+from world_model.picture import Picture
+from world_model.surprise import LEAST_LIMIT, limit_of_real
 
 TokenizerConfig = ConvTokenizerConfig | PatchTokenizerConfig
 
@@ -42,9 +43,9 @@ class World(nn.Module):
         self.register_buffer("strangeness_limit", torch.ones(1))
         self.strangeness_limit: Tensor
 
-    def surprise(self, latents_BND: Tensor, frames_BHWC: Tensor) -> Tensor:
+    def surprise(self, picture: Picture) -> Tensor:
         """How unlike real frames these are [B]; above 1: one real frame in a thousand is as much."""
-        return strangeness(self.tokenizer, latents_BND, frames_BHWC) / self.strangeness_limit.clamp(min=LEAST_LIMIT)
+        return picture.strangeness_BN.amax(-1) / self.strangeness_limit.clamp(min=LEAST_LIMIT)
 
     def calibrate_surprise(self, frames_BHWC: Tensor) -> None:
         """Learn from real frames, unseen in training, what is no surprise."""

@@ -116,10 +116,6 @@ def open_side(spec: EnvSpec, lanes: int, starts: Starts | None) -> GameSide:
 
 
 def dream_options(spec: EnvSpec) -> dict[str, Any]:
-    """How the dream of an id is dreamed; episodes begin where they are told to.
-
-    Surprise, which costs up to a fifth of a step, is measured only where it ends episodes.
-    """
+    """How the dream of an id is dreamed; episodes begin where they are told to."""
     options = {name: value for name, value in spec.kwargs.items() if name != "render_mode"}
-    on_drift = "truncate" if options.get("on_drift") == "truncate" else "ignore"
-    return {**options, "start": "anywhere", "on_drift": on_drift}
+    return {**options, "start": "anywhere"}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from agents.algorithms import DQNConfig, PPOConfig
 from agents.network import FrameNetworkConfig
-from agents.train import IN_DREAMS
 from data_gen.atomic import write_atomically
 from evaluation.loop.page import write_page
 from evaluation.loop.rounds import Round, Setting, play_round
@@ -36,7 +35,7 @@ class LoopConfig:
     episodes: int = 10  # games on each side by which the agent is judged after each round
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
-    dream: DreamOptions = field(default_factory=lambda: IN_DREAMS)  # how agents dream while they learn
+    dream: DreamOptions = field(default_factory=DreamOptions)  # how agents dream while they learn
     seed: int = 0
     workers: int = 1  # that record
 

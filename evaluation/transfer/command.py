@@ -14,7 +14,6 @@ import tyro
 
 from agents.algorithms import DQNConfig, PPOConfig
 from agents.network import FrameNetworkConfig
-from agents.train import IN_DREAMS
 from data_gen.registration import twin_id
 from evaluation.transfer.arms import Setting, Unready, dreamt_world, real_steps_in
 from evaluation.transfer.outcome import ARMS, FILE, Arm, Outcome, write_outcome
@@ -39,7 +38,7 @@ class TransferConfig:
     seeds: int = 3  # runs of each arm
     episodes: int = 100  # real games that each run's policy is scored on
     arms: str = ",".join(ARMS)  # which to run
-    dream: DreamOptions = field(default_factory=lambda: IN_DREAMS)  # how the dream is dreamed
+    dream: DreamOptions = field(default_factory=DreamOptions)  # how the dream is dreamed
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
     judged: int = 20  # times that a run is judged on its way

@@ -30,7 +30,7 @@ from world_model.objectives.strange_tokens import StrangeConfig
 from world_model.outcome import OutcomeConfig
 from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
-from world_model.simulator import SimulatorConfig
+from world_model.simulator import Simulator, SimulatorConfig
 from world_model.starts import choose_starts
 from world_model.training.difficulty import difficult_first
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
@@ -193,7 +193,7 @@ class _WorldRun:
         settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "until", "device")}
         recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
         facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, machine())
-        card = training_card(self._recording, self._world, config.simulator.steps, facts)
+        card = training_card(self._recording, Simulator(self._world, config.simulator), starts, facts)
         folder = config.out / "world"
         save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)
         print(f"{folder}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB, {len(starts)} starts")

@@ -9,20 +9,21 @@ import torch
 from data_gen.recording import Recording, summed_steps
 from world_model.card import CardFacts, DataFacts, TrainingFacts, card_markdown
 from world_model.flops import flops_per_frame
-from world_model.world import World
+from world_model.simulator import Simulator
+from world_model.starts import Starts
 
 
-def training_card(recording: Recording, world: World, evaluations: int, training: TrainingFacts) -> str:
+def training_card(recording: Recording, simulator: Simulator, starts: Starts, training: TrainingFacts) -> str:
     """Its text; `neural-env world evaluate --card` and `bench world --card` add the figures."""
     entries = recording.entries("train")
     policies = tuple(sorted({entry.policy for entry in entries}))
     facts = CardFacts(
         DataFacts(recording.root.name, summed_steps(entries), len(entries), policies),
         training,
-        evaluations=evaluations,
-        flops_per_frame=flops_per_frame(world, evaluations),
+        evaluations=simulator.config.steps,
+        flops_per_frame=flops_per_frame(simulator, starts.contexts()),
     )
-    return card_markdown(facts, world)
+    return card_markdown(facts, simulator.world)
 
 
 def machine() -> str:
