@@ -46,6 +46,17 @@ def test_stepping_with_memory_equals_one_pass_over_the_run_also_beyond_the_reach
     torch.testing.assert_close(_stepped(dynamics, dynamics.memory(2), run), dynamics.trunk(*run), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("begun", [1, 2, _REACH])
+@torch.no_grad()
+def test_a_run_that_was_taken_in_as_a_whole_goes_on_step_by_step(dynamics: Dynamics, begun: int) -> None:
+    """A dream begins so: with real frames, which are all known."""
+    run = _run(steps=2 * _REACH + begun)
+    memory = dynamics.memory(2)
+    dynamics.trunk(*(part[:, :begun] for part in run), memory)
+    went_on = _stepped(dynamics, memory, tuple(part[:, begun:] for part in run))
+    torch.testing.assert_close(went_on, dynamics.trunk(*run)[:, begun:], atol=1e-5, rtol=1e-5)
+
+
 @torch.no_grad()
 def test_a_frame_is_seen_for_as_long_as_time_layers_reach_and_not_longer(dynamics: Dynamics) -> None:
     seen = 2 * (_REACH - 1) + dynamics.config.stack - 1  # two time layers, each looking back that far, and the stack
@@ -107,7 +118,7 @@ def test_an_untrained_world_stands_still() -> None:
     dynamics = Dynamics(config, _GRID, _WIDTH, _ACTIONS, _TICKS)
     latents, level, executed = _run(steps=2)
     features = dynamics.trunk(latents, level, executed)[:, -1]
-    drawn = sample(dynamics, features, latents[:, -1], 3, 1.0, torch.rand(2, 6))
+    drawn = sample(dynamics, features, latents[:, -1], 3, 1.0, torch.full((2, 6), 0.5))
     assert torch.equal(drawn, latents[:, -1])
 
 

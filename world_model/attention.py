@@ -73,6 +73,11 @@ class TimeAttention(nn.Module):
         out: Tensor = self.out(seen_BNHTm.permute(0, 3, 1, 2, 4).flatten(3))
         return out
 
+    def remembered(self, x_BTNE: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a run of frames [B, T, N, H, M]."""
+        keys, values = (layer(x_BTNE).unflatten(-1, (self.heads, -1)) for layer in (self.key, self.value))
+        return keys, values
+
     def look_back(
         self, x_BNE: Tensor, keys_BNHRM: Tensor, values_BNHRM: Tensor, slot_B: Tensor, age_BR: Tensor
     ) -> Tensor:

@@ -82,18 +82,30 @@ class Dynamics(nn.Module):
         )
         self.correction = zeroed(nn.Linear(width, latent_width))
 
-    def trunk(self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor) -> Tensor:
-        """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame."""
+    def trunk(
+        self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor, memory: Memory | None = None
+    ) -> Tensor:
+        """A run of frames, each seeing those before it -> features [B, T, N, E] of each one's next frame.
+
+        A memory that holds nothing yet then holds the run, which must not be longer than its reach.
+        """
         run = latents_BTND.shape[:2]
         condition_XE = self._condition(level_BT.flatten(), executed_BTK.flatten(0, 1))
         x_XNE = self._taken(self.nearby.of_run(latents_BTND).flatten(0, 1)) + condition_XE[:, None]
 
+        layers = iter(range(len(self.config.time_layers)))
+
         def look_back(time: TimeAttention, x_XNE: Tensor) -> Tensor:
-            seen: Tensor = time(x_XNE.reshape(*run, *x_XNE.shape[1:]))
+            x_BTNE = x_XNE.reshape(*run, *x_XNE.shape[1:])
+            if memory is not None:
+                memory.write_run(next(layers), *time.remembered(x_BTNE))
+            seen: Tensor = time(x_BTNE)
             return seen.flatten(0, 1)
 
         for block in self.trunk_blocks:
             x_XNE = block(x_XNE, condition_XE, look_back)
+        if memory is not None:
+            memory.finish_run(latents_BTND)
         return normalised(x_XNE).reshape(*run, *x_XNE.shape[1:])
 
     def take_in(self, memory: Memory, latents_BND: Tensor, level_B: Tensor, executed_BK: Tensor) -> Tensor:

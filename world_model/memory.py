@@ -44,6 +44,19 @@ class Memory:
         age_BR = (self.taken_B[:, None] - place_R) % reach
         return torch.where(age_BR > self.taken_B[:, None], reach, age_BR)
 
+    def write_run(self, layer: int, keys_BTNHM: Tensor, values_BTNHM: Tensor) -> None:
+        """What a layer keeps of the first frames; `finish_run` says that they are in."""
+        steps = keys_BTNHM.shape[1]
+        self.keys_LBNHRM[layer, ..., :steps, :] = keys_BTNHM.permute(0, 2, 3, 1, 4)
+        self.values_LBNHRM[layer, ..., :steps, :] = values_BTNHM.permute(0, 2, 3, 1, 4)
+
+    def finish_run(self, latents_BTND: Tensor) -> None:
+        """Keep the last of these latents, and count them all."""
+        steps, stack = latents_BTND.shape[1], self.recent_BSND.shape[1]
+        for step in range(max(0, steps - stack), steps):
+            self.recent_BSND[:, step % stack] = latents_BTND[:, step]
+        self.taken_B += steps
+
     def stacked(self, latents_BND: Tensor) -> Tensor:
         """Write the newest latents, and give them with those before them [B, S, N, D]; where none were, zeros."""
         stack = self.recent_BSND.shape[1]

@@ -50,7 +50,6 @@ class Picture:
         strangeness_BN = self.strangeness_BN.clone()
         moved_YD = tokenizer.read(from_levels(levels_YSSC), place_Y) - latents_YD
         strangeness_BN[changed_BN] = moved_YD.square().mean(-1)
-        examine(strangeness_BN, "surprise")
         return Picture(frames_BHWC, strangeness_BN)
 
     def select(self, lanes: Tensor) -> Picture:

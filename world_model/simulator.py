@@ -55,6 +55,7 @@ class SimulatorConfig:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
 
 
+_STARTED = 8  # lanes at once: all that their networks compute for so many frames lies in memory together
 LIKELIEST = SimulatorConfig(temperature=0.0, reward="mode")  # by which a world is judged while it trains
 
 
@@ -63,6 +64,11 @@ class Context(NamedTuple):
 
     frames: Frames  # uint8 [T, H, W, 3]
     executed: npt.NDArray[np.int64]  # [T - 1, ticks per step]
+
+    def last(self, frames: int) -> Context:
+        """The last frames, if there are as many: no more of them can be remembered."""
+        first = max(0, len(self.frames) - frames)
+        return Context(self.frames[first:], self.executed[first:])
 
 
 class Step(NamedTuple):
@@ -112,13 +118,14 @@ class Simulator:
             raise ValueError(
                 f"{len(contexts)} contexts and {len(seeds)} seeds; expected one seed for each of 1 or more"
             )
+        contexts = [context.last(self.world.config.dynamics.reach) for context in contexts]
         lengths = [len(context.frames) for context in contexts]
         by_length = [[lane for lane, each in enumerate(lengths) if each == length] for length in sorted(set(lengths))]
+        together = [alike[first : first + _STARTED] for alike in by_length for first in range(0, len(alike), _STARTED)]
         parts = [
-            self._start_alike([contexts[lane] for lane in alike], [seeds[lane] for lane in alike])
-            for alike in by_length
+            self._start_alike([contexts[lane] for lane in alike], [seeds[lane] for lane in alike]) for alike in together
         ]
-        order = np.argsort([lane for alike in by_length for lane in alike])
+        order = np.argsort([lane for alike in together for lane in alike])
         state = SimulatorState.concatenated(parts).select(order.tolist())
         return state, state.picture.frames_BHWC.cpu().numpy()
 
@@ -155,22 +162,25 @@ class Simulator:
     @torch.no_grad()
     def surprise(self, state: SimulatorState) -> Tensor:
         """How unlike real frames those are that the last step gave [B]; see `World.surprise`."""
-        return self.world.surprise(state.picture).double()
+        surprise_B = self.world.surprise(state.picture)
+        self._require_finite(state.memory, surprise_B[:, None], "surprise")
+        return surprise_B.double()
 
     def _start_alike(self, contexts: Sequence[Context], seeds: Sequence[int]) -> SimulatorState:
-        """Lanes whose contexts are of one length."""
+        """Lanes whose contexts are of one length, which are taken in as a whole."""
         world = self.world
         like = world.dynamics.place
         frames = torch.from_numpy(np.stack([context.frames for context in contexts], axis=1)).to(like.device)
-        executed = torch.from_numpy(np.stack([context.executed for context in contexts], axis=1).astype(np.int64))
-        latents_TBND = torch.stack([world.tokenizer.encode(to_pixels(frame)) for frame in frames]).to(like.dtype)
+        executed = torch.from_numpy(np.stack([context.executed for context in contexts]).astype(np.int64))
+        latents_XND = world.tokenizer.encode(to_pixels(frames.flatten(0, 1))).to(like.dtype)
+        latents = latents_XND.view(*frames.shape[:2], *latents_XND.shape[1:]).unbind()
         memory = world.dynamics.memory(len(seeds))
-        picture = Picture.of(world.tokenizer, latents_TBND[-1], partial(self._require_finite, memory))
-        state = SimulatorState.fresh(memory, latents_TBND[0], picture, seeds)
-        for taken, then in zip(executed.to(like.device), latents_TBND[1:], strict=True):
-            self._take_in(state, taken)
-            state.memory.taken_B += 1
-            state.latents_BND = then
+        picture = Picture.of(world.tokenizer, latents[-1], partial(self._require_finite, memory))
+        state = SimulatorState.fresh(memory, latents[-1], picture, seeds)
+        if taken := [self._noised(state, before_BND) for before_BND in latents[:-1]]:
+            taken_BTND = torch.stack(taken, dim=1)
+            level_BT = taken_BTND.new_full(taken_BTND.shape[:2], self.config.context_noise)
+            world.dynamics.trunk(taken_BTND, level_BT, executed.to(like.device), memory)
         return state
 
     def _checked(self, executed_BK: npt.NDArray[np.int64], lanes: int) -> Tensor:
@@ -186,17 +196,18 @@ class Simulator:
 
     def _take_in(self, state: SimulatorState, executed_BK: Tensor) -> Tensor:
         """The trunk's features of the next latents; what noise it may see stays in memory and in no picture."""
-        dynamics, level = self.world.dynamics, self.config.context_noise
-        seen_BND = state.latents_BND
-        if level:
-            seen_BND = (1 - level) * seen_BND + level * state.normal()
-        level_B = seen_BND.new_full((len(seen_BND),), level)
+        dynamics, seen_BND = self.world.dynamics, self._noised(state, state.latents_BND)
+        level_B = seen_BND.new_full((len(seen_BND),), self.config.context_noise)
         if self.config.guidance == 1:
             return dynamics.take_in(state.memory, seen_BND, level_B, executed_BK)
         # The pass without an action comes first, so that what stays in memory is the pass with it.
         unmoved = dynamics.take_in(state.memory, seen_BND, level_B, torch.full_like(executed_BK, -1))
         moved = dynamics.take_in(state.memory, seen_BND, level_B, executed_BK)
         return unmoved + self.config.guidance * (moved - unmoved)
+
+    def _noised(self, state: SimulatorState, latents_BND: Tensor) -> Tensor:
+        level = self.config.context_noise
+        return (1 - level) * latents_BND + level * state.normal() if level else latents_BND
 
     def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_BV: Tensor) -> tuple[Tensor, Tensor]:
         draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
