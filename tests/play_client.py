@@ -85,6 +85,17 @@ class Client:
     def close(self) -> None:
         self._open.close()
 
+    def flood(self, stop: float, last: list[str]) -> int:
+        """Say the same at full speed until that time, and then something else; how often it was said."""
+        # What waits on our own side is nothing that the server could do anything about.
+        self.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+        said = 0
+        while time.monotonic() < stop:
+            self.say("keys", held=["a"])
+            said += 1
+        self.say("keys", held=last)
+        return said
+
     def kill(self) -> None:
         """Vanish as a killed process does: without a goodbye."""
         self.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -15,18 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from chromium import Page, browser, chromium
 from data_gen.games import game
 from neural_env.dream_options import DreamOptions
-from neural_env.lane_check import random_world
 from neural_env.play.playground import Playground
 from play_client import running_server
-from tiny_world import tiny_starts
 from toy_play import toy_playground
-from world_model.bundle import save_world
-from world_model.simulator import SimulatorConfig
 
 pytestmark = pytest.mark.skipif(
     chromium() is None and os.environ.get("CI") != "true", reason="no Chromium here; .ci/run installs one"
@@ -192,14 +187,8 @@ _WAIT = "new Promise((done) => { const look = () => (%s ? done() : setTimeout(lo
 
 @pytest.mark.slow
 def test_a_key_is_seen_within_a_step(tmp_path: Path) -> None:
-    """From the key to the drawn frame that it has changed: a world of the shipped size, on loopback, the median."""
-    world, starts = random_world(), tiny_starts(game("Pong"), count=2)
-    with torch.no_grad():
-        world.outcome.termination.weight.zero_()
-        # It does not end while keys are pressed.
-        world.outcome.termination.bias.copy_(torch.tensor([5.0, -5.0]).repeat(3))
-    save_world(tmp_path / "world", world, SimulatorConfig(reward="mode"), starts, "# Random\n")
-    ground = Playground.dream_of(DreamOptions(world=str(tmp_path / "world"), max_episode_steps=-1))
+    """From the key to the drawn frame that it has changed, in the shipped world, on loopback: the median."""
+    ground = Playground.dream_of(DreamOptions(game="Pong", max_episode_steps=-1))
     draw = random.Random(0)
     with running_server(ground, {}) as doors, browser(tmp_path / "browser") as page:
         page.open(doors.address)

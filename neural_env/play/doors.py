@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from neural_env.play.playground import InvalidPlay
 
 MIN_TOKEN = 16  # characters
+RECEIVED_BYTES = 1 << 14  # of a connection that wait unread: of a flood, the rest stays with whoever sends it
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{MIN_TOKEN},128}}")
@@ -88,8 +89,14 @@ def _listening(host: str, port: int) -> tuple[socket.socket, ...]:
     """Both of this machine's own addresses if one of them is meant."""
     if host not in ("127.0.0.1", "localhost"):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return (socket.create_server((host, port), family=family),)
-    first = socket.create_server(("127.0.0.1", port))
+        return (_server(host, port, family),)
+    first = _server("127.0.0.1", port, socket.AF_INET)
     with suppress(OSError):  # there may be no IPv6 here
-        return (first, socket.create_server(("::1", first.getsockname()[1]), family=socket.AF_INET6))
+        return (first, _server("::1", first.getsockname()[1], socket.AF_INET6))
     return (first,)
+
+
+def _server(host: str, port: int, family: socket.AddressFamily) -> socket.socket:
+    server = socket.create_server((host, port), family=family)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)  # of every connection it will take
+    return server

@@ -1,7 +1,7 @@
 """What a player on the page asks for, within limits: held keys count at once, orders wait for the next turn.
 
-A flood of messages costs next to nothing: beyond the rate they are dropped unread, except for the newest, which is read
-at the next turn, so that the latest action wins.
+A flood of messages costs next to nothing: beyond the rate they are taken in slowly and dropped unread, except for the
+newest, which is read at the next turn, so that the latest action wins.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class Inbox:
         self._second, self._in_second = int(self.heard), 0
 
     @property
+    def excess(self) -> int:
+        """How many messages more have come in this second than are read."""
+        return max(0, self._in_second - MAX_MESSAGES_A_SECOND)
+
+    @property
     def action(self) -> int:
         """What a human wants to do now: the button that is held, else what the keys say."""
         return action_of(self._game, self._held) if self._button is None else self._button
@@ -66,7 +71,7 @@ class Inbox:
         if int(self.heard) != self._second:
             self._second, self._in_second = int(self.heard), 0
         self._in_second += 1
-        if self._in_second > MAX_MESSAGES_A_SECOND:
+        if self.excess:
             self._unread = [text]
         else:
             self._unread = []

@@ -30,6 +30,7 @@ from neural_env.play.wire import greeting, packed
 
 SEND_SECONDS = 8.0  # for one picture, until a player that does not read is dismissed
 IDLE_SECONDS = 1800.0  # without any message
+FLOOD_MESSAGES, FLOOD_SECONDS = 256, 0.02  # beyond the rate, between so many: whoever sends more has to wait
 CLOSE_SECONDS = 1.0  # for a polite goodbye
 MAX_TEXTS = 64  # that wait to be sent
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1008, 1011
@@ -93,7 +94,8 @@ class WebPlayer:
             self._inbox.hear(event.get("text"))
             if self._inbox.faults >= MAX_FAULTS:
                 raise Dismissed(POLICY_VIOLATION, f"{MAX_FAULTS} messages could not be understood")
-            await asyncio.sleep(0)  # a flood must not keep the others from their turn
+            # A flood must not keep the others from their turn.
+            await asyncio.sleep(FLOOD_SECONDS if self._inbox.excess % FLOOD_MESSAGES == 1 else 0)
 
     async def _play(self) -> None:
         self._tell(await self._in_thread(greeting, self._session))
