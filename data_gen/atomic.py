@@ -30,16 +30,18 @@ def write_atomically(file: Path, data: bytes) -> None:
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def sweep_temporary(folder: Path) -> None:
     """Remove what a killed process left half-written below `folder`."""
     for leftover in folder.rglob(f"*{_TEMPORARY}[0-9]*"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What has been renamed in `folder` keeps its name, whatever happens next."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

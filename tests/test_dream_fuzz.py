@@ -148,7 +148,7 @@ def run_machine(world: Path, examples: int, steps: int) -> None:
 
 def test_no_order_of_calls_breaks_it(world: Path) -> None:
     """Good and bad calls in any order: refused ones change nothing, and all others do what they did in the shadow."""
-    run_machine(world, examples=40, steps=30)
+    run_machine(world, examples=300, steps=50)
 
 
 @pytest.mark.slow

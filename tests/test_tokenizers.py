@@ -100,6 +100,25 @@ def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
     assert rebuilt[~bright].mean() < 0.1
 
 
+def test_of_the_empty_squares_only_a_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are nearly all there is, and all alike."""
+    tokenizer = _conv()
+    tokenizer.set_still_picture(torch.zeros(3, *_SIZE))
+    looked_at: list[torch.Tensor] = []
+    posterior = tokenizer.posterior
+    monkeypatch.setattr(tokenizer, "posterior", lambda squares: looked_at.append(squares) or posterior(squares))
+    batch, empty = _batch(), 0
+    for step in range(100):
+        TokenizerTask(tokenizer, TokenizerTaskConfig()).losses(batch, Draws(0, step, 0, 8, 8))
+        is_empty = looked_at[-1].abs().flatten(1).amax(1) == 0
+        empty += int(is_empty.sum())
+    squares = tokenizer.squares(to_pixels(torch.from_numpy(batch.frames[:, 1])))
+    busy = int((squares.abs().flatten(2).amax(2) > 0).sum())
+    assert int((looked_at[-1].abs().flatten(1).amax(1) > 0).sum()) == busy, "whatever shows something"
+    of_all = 100 * (squares.shape[0] * squares.shape[1] - busy)
+    assert 0.03 * of_all < empty < 0.3 * of_all  # those that something has just left are looked at, too
+
+
 def test_only_the_decoder_learns_where_that_is_asked() -> None:
     tokenizer = _conv()
     task = TokenizerTask(tokenizer, TokenizerTaskConfig(decoder_only=True))

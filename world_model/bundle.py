@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_gen.atomic import sync_folder
 from world_model.blank_world import blank_world
 from world_model.bundle_files import (
     FORMAT,
@@ -126,6 +127,7 @@ def _move(finished: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(replaced)
     finished.rename(folder)
+    sync_folder(folder.parent)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
