@@ -42,7 +42,7 @@ class PlayConfig:
     """Play a dream, its real game, or both side by side: in a window, or with --web or --headless."""
 
     game: tyro.conf.Positional[str | None] = None  # default: Pong, or whatever the world is of
-    world: str | None = None  # folder of a world or of its training, or hf:org/name@revision; default: the shipped one
+    world: str | None = None  # folder of a world or of its training, a game whose world ships, or hf:org/name@revision
     real: bool = False  # begin with the real game; needs no world
     both: bool = False  # begin with dream and real side by side
     player: str = HUMAN  # who plays first: human, zoo/<name>, random-hold, or a policy's path without suffix

@@ -43,7 +43,7 @@ class DreamEnv(Told, gymnasium.Env[Frames, np.int64]):
     one real frame in a thousand is as much).
 
     Args:
-        world: a world's folder, or `hf:org/name@revision`; None: the one that is shipped for `game`.
+        world: a world's folder, a game whose world ships, or `hf:org/name@revision`; None: what ships for `game`.
         render_mode: None, "rgb_array" (the observation, enlarged with crisp pixels) or "human".
         game: the game that the world must be of.
         device: "cpu", "cuda" or "cuda:<n>".

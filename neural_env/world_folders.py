@@ -30,6 +30,8 @@ def find_world(options: DreamOptions) -> Path:
 
         return resolve_world(options.world).absolute()
     folder = Path(options.world).absolute()
+    if not folder.is_dir() and (shipped := shipped_world(options.world)) is not None:
+        return shipped
     if not folder.is_dir():
         raise NoWorld(f"there is no world in {folder}: it is no folder; {how_to_train(options.game)}")
     return folder

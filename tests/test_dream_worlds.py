@@ -19,11 +19,12 @@ from data_gen.games import game, games
 from neural_env import shared_world
 from neural_env.command import main
 from neural_env.dream_env import DreamEnv
-from neural_env.dream_options import InvalidOption
+from neural_env.dream_options import DreamOptions, InvalidOption
 from neural_env.dream_vector import DreamVectorEnv
 from neural_env.games_command import described
 from neural_env.lane_check import COUNTS, deviating_counts, random_world
 from neural_env.registration import register_dreams
+from neural_env.world_folders import find_world
 from toy_dream import TOY, assert_same, toy_world
 from world_model import shipped as shipped_worlds
 
@@ -63,6 +64,17 @@ def test_a_shipped_world_is_made_by_the_name_of_its_game(shipped: Path) -> None:
         np.testing.assert_array_equal(envs.reset(seed=0)[0][0], frame)
         assert env.spec is not None
         assert json.loads(env.spec.to_json())["kwargs"] == {"game": "Pong"}
+
+
+def test_a_shipped_world_can_be_named_wherever_a_world_is_asked_for(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name in the working directory is meant rather, as everywhere."""
+    toy_world(shipped / "counting")
+    assert find_world(DreamOptions(world="Counting")) == shipped / "counting"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Counting").mkdir()
+    assert find_world(DreamOptions(world="Counting")) == tmp_path / "Counting"
 
 
 def test_without_a_world_one_sentence_says_how_to_get_one(shipped: Path) -> None:
