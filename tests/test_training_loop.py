@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
@@ -9,6 +10,7 @@ import importlib.machinery
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,17 +164,21 @@ def test_20_kills_at_random_moments_leave_loadable_checkpoints_and_the_same_end(
     steps, rng = 1500, random.Random(0)
     fit_toy(tmp_path / "whole", steps=steps, evaluate_every=steps)
     out = tmp_path / "killed"
-    checkpoints = Checkpoints(out, 2, 2, "smaller")
-    for _ in range(20):
+    checkpoints, kills = Checkpoints(out, 2, 2, "smaller"), 0
+    while kills < 20:
         before = checkpoints.newest()
         process = warm.started(out, steps=steps, evaluate_every=steps, checkpoint_minutes=0.0)
         while checkpoints.newest() == before and is_running(process):
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.03))
-        assert is_running(process), "the run ended before it was killed 20 times"
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
         wait_for(process)
-        assert 0 < _newest(out).step < steps
+        assert 0 < _newest(out).step <= steps
+        if _newest(out).step < steps:
+            kills += 1
+        else:  # This test was held up until the run was whole: once more from nothing.
+            shutil.rmtree(out)
     fit_toy(out, steps=steps, evaluate_every=steps)
     assert _learned(_newest(out)) == _learned(_newest(tmp_path / "whole"))
     assert _losses(out) == _losses(tmp_path / "whole")
