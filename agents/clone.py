@@ -8,6 +8,7 @@ What learning without a dream makes of the same data. Run again, it goes on wher
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,14 @@ def clone(config: CloneConfig) -> None:
         kind="network", num_actions=game.num_actions, algorithm="clone", network=config.network, training=training
     )
     path = config.out / "policy"
-    save_policy(path, record, head.state_dict())
     if config.episodes:
-        score = evaluate(load_policy(path), twin_id(game.name), config.episodes, config.first_seed)
+        with tempfile.TemporaryDirectory() as ungraded:  # whoever is killed here leaves no policy without a grade
+            save_policy(Path(ungraded, path.name), record, head.state_dict())
+            policy = load_policy(Path(ungraded, path.name))
+        score = evaluate(policy, twin_id(game.name), config.episodes, config.first_seed)
         training["evaluation"] = score.to_dict()
-        save_policy(path, dataclasses.replace(record, training=training), head.state_dict())
         print(f"{path}: mean return {score.mean:+.2f} over {config.episodes} games of {twin_id(game.name)}")
+    save_policy(path, dataclasses.replace(record, training=training), head.state_dict())
 
 
 class Imitation:

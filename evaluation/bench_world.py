@@ -72,6 +72,7 @@ class WorldSpeed:
     flops_per_step: int
     evaluations_per_frame: int
     state_bytes_per_lane: int
+    dtype: str
     constant_cost: Row | None
 
     def rate(self, name: str) -> float:
@@ -97,6 +98,7 @@ class WorldSpeed:
         cost = self.constant_cost
         return {
             "threads": torch.get_num_threads(),
+            "dtype": self.dtype,
             "flops_per_step": self.flops_per_step,
             "evaluations_per_frame": self.evaluations_per_frame,
             "state_bytes_per_lane": self.state_bytes_per_lane,
@@ -131,7 +133,7 @@ class WorldSpeed:
             f"{'a step':26} {self.flops_per_step / 1e6:10,.1f} MFLOP, {self.evaluations_per_frame} evaluations a frame",
             f"{'state of a lane':26} {self.state_bytes_per_lane / 1e6:10,.3f} MB",
             f"{'peak (' + _MATMUL + ')':26} {self.rate(_MATMUL) / 1e9:10,.1f} GFLOP/s, "
-            f"{torch.get_num_threads()} threads",
+            f"{torch.get_num_threads()} threads, {self.dtype}",
         ]
         if self.constant_cost is not None:
             lines.append(f"{self.constant_cost.what}: {figure_text(self.constant_cost.estimate, '')}")
@@ -170,6 +172,7 @@ def measure_speed(config: BenchWorldConfig) -> WorldSpeed:
         flops_per_frame(simulator, contexts),
         simulator.config.steps,
         _state_bytes(simulator, contexts[0]),
+        config.dtype,
         cost,
     )
 

@@ -73,7 +73,7 @@ def test_ratios_are_of_the_same_turn() -> None:
     """A machine that slows down in the midst of it slows both sides of a ratio."""
     rates = {"world, 8 lanes": [100.0, 50.0, 10.0], "twin": [200.0, 100.0, 20.0], "matrix product": [1e6, 5e5, 1e5]}
     rates["vector env, 8 lanes"] = [90.0, 45.0, 9.0]
-    speed = WorldSpeed(rates, (8,), 1000, 1, 1, None)
+    speed = WorldSpeed(rates, (8,), 1000, 1, 1, "float32", None)
     assert speed.ratio("world, 8 lanes", "twin") == 0.5
     assert speed.share_of_peak(8) == pytest.approx(0.1)
     assert speed.rate("twin") == 100
