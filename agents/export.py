@@ -9,7 +9,7 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
-from agents.network import FrameNetworkConfig
+from agents.network import FIRST_LAYER, FrameNetworkConfig, of_motion
 from agents.policy_file import InvalidPolicy, PolicyRecord, load_weights, read_record, save_policy
 
 # SB3's prefix -> ours (agents.frozen.PolicyHead)
@@ -55,8 +55,13 @@ def export_policy(agent: BaseAlgorithm, path: Path, network: FrameNetworkConfig,
 
 def start_from(agent: BaseAlgorithm, path: Path) -> None:
     """Put the weights of a policy file into a fresh agent; its value function, if any, starts anew."""
-    weights = load_weights(path)
-    if isinstance(agent, DQN) and read_record(path).algorithm != "dqn":
+    weights, record = load_weights(path), read_record(path)
+    network: FrameNetworkConfig = agent.policy_kwargs["features_extractor_kwargs"]["config"]
+    if network.motion and not record.network.motion:
+        weights[FIRST_LAYER] = of_motion(weights[FIRST_LAYER])
+    elif record.network.motion and not network.motion:
+        raise InvalidPolicy(f"{path} sees motion, and this agent's network does not; let it, by network.motion")
+    if isinstance(agent, DQN) and record.algorithm != "dqn":
         # Logits order the actions as values would, but are no values, and wrong ones die out over many target copies.
         weights |= {name: tensor * _LOGIT_AS_VALUE for name, tensor in weights.items() if name.startswith("actions.")}
         weights["actions.bias"] = weights["actions.bias"] + _UNTRIED

@@ -126,7 +126,8 @@ def _checked_record(plain: Any) -> PolicyRecord:
         raise ValueError(f"format is {plain['format']!r}; this version reads format {_FORMAT}")
     network = plain.pop("network")
     record = PolicyRecord(
-        network=FrameNetworkConfig(**{**network, "channels": tuple(network["channels"])}),
+        # Files from before there was a choice say nothing of motion.
+        network=FrameNetworkConfig(**{"motion": False, **network, "channels": tuple(network["channels"])}),
         actions=tuple(plain.pop("actions")),
         **plain,
     )
@@ -136,6 +137,8 @@ def _checked_record(plain: Any) -> PolicyRecord:
         raise ValueError(f"sizes and actions must be whole numbers, found {ints}")
     if not all(0 < size <= _MAX_WIDTH for size in sizes) or not 36 <= record.network.size <= 256:
         raise ValueError(f"sizes must be 1 to {_MAX_WIDTH} and frames 36 to 256 pixels, found {ints}")
+    if type(record.network.motion) is not bool:
+        raise ValueError(f"network.motion is {record.network.motion!r}; expected true or false")
     if len(record.network.channels) != 3:
         raise ValueError(f"network.channels must be three numbers, found {record.network.channels}")
     if record.kind not in get_args(Kind):

@@ -19,9 +19,10 @@ import neural_env
 from agents.convert import ConvertConfig, convert
 from agents.export import export_policy, start_from
 from agents.frozen import FrozenPolicy
-from agents.network import FrameFeatures, FrameNetworkConfig
-from agents.policy_file import InvalidPolicy, PolicyRecord, load_policy, save_policy
+from agents.network import FrameFeatures, FrameNetworkConfig, moving
+from agents.policy_file import InvalidPolicy, PolicyRecord, load_policy, read_record, save_policy
 from agents.view import AgentView, FrameStacks, View
+from agents.zoo import resolve
 from data_gen.policy import Frames
 from toy_game import COUNTING
 
@@ -33,11 +34,11 @@ def toy_id() -> str:
     return neural_env.register_game(COUNTING)
 
 
-def _agent(kind: type[PPO] | type[DQN], toy_id: str) -> PPO | DQN:
+def _agent(kind: type[PPO] | type[DQN], toy_id: str, network: FrameNetworkConfig = SMALL) -> PPO | DQN:
     envs = VecFrameStack(DummyVecEnv([lambda: AgentView(gymnasium.make(toy_id), View())]), 4, channels_order="first")
     extractor = {
         "features_extractor_class": FrameFeatures,
-        "features_extractor_kwargs": {"config": SMALL},
+        "features_extractor_kwargs": {"config": network},
         "net_arch": [],
     }
     sizes: dict[str, Any] = {"n_steps": 8, "batch_size": 8} if kind is PPO else {"buffer_size": 10}
@@ -154,6 +155,38 @@ def test_an_agent_goes_on_from_a_policy_file(ppo: PPO, saved: Path, toy_id: str)
     assert np.array_equal(fresh.predict(stacks, deterministic=True)[0], ppo.predict(stacks, deterministic=True)[0])
 
 
+def test_a_file_from_before_there_was_motion_sees_frames(saved: Path) -> None:
+    file = saved.with_suffix(".json")
+    record = json.loads(file.read_text())
+    del record["network"]["motion"]
+    file.write_text(json.dumps(record))
+    assert not read_record(saved).network.motion
+    assert read_record(resolve("zoo/ppo-5", "Pong")).network.motion is False
+
+
+def test_an_agent_that_sees_motion_goes_on_from_one_that_saw_frames(toy_id: str, tmp_path: Path) -> None:
+    """It acts as that one did; the other way round is refused."""
+    still = dataclasses.replace(SMALL, motion=False)
+    before, after = _agent(PPO, toy_id, still), _agent(PPO, toy_id)
+    export_policy(before, tmp_path / "still", still, {})
+    start_from(after, tmp_path / "still")
+    stacks = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (64, 4, 84, 84), np.uint8))
+    with torch.no_grad():
+        logits = [agent.policy.get_distribution(stacks).distribution.logits for agent in (before, after)]  # type: ignore[operator]
+    assert torch.allclose(*logits, atol=1e-3)
+    export_policy(after, tmp_path / "moving", SMALL, {})
+    with pytest.raises(InvalidPolicy, match="sees motion"):
+        start_from(before, tmp_path / "moving")
+
+
+def test_motion_is_the_newest_frame_and_what_changed() -> None:
+    stacks = torch.zeros(1, 4, 36, 36)
+    stacks[0, 2:, 5, 5] = 1.0
+    seen = moving(stacks)
+    assert seen[0, :, 5, 5].tolist() == [1.0, 0.0, 4.0, 0.0]
+    assert float(seen.abs().sum()) == 5.0
+
+
 def test_values_learned_on_from_a_policy_begin_low_and_in_its_order(ppo: PPO, saved: Path, toy_id: str) -> None:
     """Logits taken for values would be too large by far, and what was never tried must not look best."""
     fresh = _agent(DQN, toy_id)
@@ -208,6 +241,7 @@ def test_a_pickle_under_our_names_is_refused_and_never_run(
         ("kind", "os.system"), ("num_actions", 10**12), ("num_actions", -1), ("num_actions", 2.5),
         ("num_actions", True), ("constant", 99), ("temperature", 0.0), ("temperature", float("nan")), ("epsilon", 2),
         ("actions", [0, 0, 1]), ("format", 2), ("unknown", 1), ("network", None), ("network", {"size": 1}),
+        ("network", {**dataclasses.asdict(SMALL), "motion": 1}),
         ("network", {"stack": 4, "size": 84, "channels": [10**9, 4, 4], "width": 16}),
         ("network", {"stack": 4, "size": 84, "channels": [4, 4], "width": 16}),
     ],

@@ -54,7 +54,8 @@ class Eyes:
 
 def _apart(network: FrameNetwork, one: Tensor, other: Tensor) -> Tensor:
     """LPIPS's unweighted form over the convolutions' outputs, [B]."""
-    total, ours, theirs = torch.zeros(len(one)), one.float() / 255.0, other.float() / 255.0
+    total = torch.zeros(len(one))
+    ours, theirs = (network.seen(each.float() / 255.0) for each in (one, other))
     for layer in network.layers:
         if isinstance(layer, nn.Flatten):
             break
@@ -79,7 +80,7 @@ def eyes(game: str) -> Eyes:
 
     found = list(zoo(game, role="eye").values())
     if not found:
-        config = FrameNetworkConfig()
+        config = FrameNetworkConfig(motion=False)
         return Eyes(
             (_random(config),), View(config.size, config.stack), "features of random weights: no agents measure here"
         )

@@ -192,7 +192,8 @@ class _WorldRun:
         starts = choose_starts(self._recording, split, config.beginnings, config.middles, reach, seed=0)
         settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "until", "device")}
         recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
-        facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, machine())
+        trained_by = machine(self._processes.size)
+        facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, trained_by)
         card = training_card(self._recording, Simulator(self._world, config.simulator), starts, facts)
         folder = config.out / "world"
         save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)

@@ -26,8 +26,8 @@ def training_card(recording: Recording, simulator: Simulator, starts: Starts, tr
     return card_markdown(facts, simulator.world)
 
 
-def machine() -> str:
+def machine(processes: int) -> str:
     """What trains here, in words."""
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    return f"{platform.machine()} CPU with {torch.get_num_threads()} threads"
+    return f"{platform.machine()} CPU with {processes * torch.get_num_threads()} threads"
