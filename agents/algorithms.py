@@ -17,15 +17,15 @@ from agents.network import FrameFeatures, FrameNetworkConfig
 class PPOConfig:
     """Proximal policy optimisation.
 
-    The rate left the start of Pong faster than 5e-4 and 1e-3 did, one run each; later it may be too high (a KL of 0.015
-    an update). See `recipes/README.md`.
+    Many lanes with short rollouts: a dream is 1.8 times as fast in 64 lanes as in 8, and the real game is learned as
+    well in them. See `recipes/README.md`.
     """
 
-    lanes: int = 8
-    rollout: int = 128  # steps a lane between updates
+    lanes: int = 64
+    rollout: int = 32  # steps a lane between updates
     batch: int = 256
     epochs: int = 4
-    learning_rate: float = 2.5e-3  # falls to zero over the run
+    learning_rate: float = 1e-3  # falls to zero over the run
     clip: float = 0.1
     gamma: float = 0.99
     gae_lambda: float = 0.95
