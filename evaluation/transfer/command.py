@@ -41,7 +41,7 @@ class TransferConfig:
     dream: DreamOptions = field(default_factory=DreamOptions)  # how the dream is dreamed
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
-    judged: int = 20  # times that a run is judged on its way
+    judged: int = 10  # times that a run is judged on its way
     judged_episodes: int = 3  # games on each side, each time
     first_seed: int = 60_000_000  # of the real games at the end
     clone_steps: int = 6000  # of imitation
