@@ -58,6 +58,19 @@ def test_exploitation_is_the_widest_gap_and_what_was_lost_since(outcome: Outcome
     assert final_less_best(outcome) == pytest.approx([0.0, -3 / 30])
 
 
+def test_training_that_gained_nothing_is_no_scale(tmp_path: Path, outcome: Outcome) -> None:
+    """After hours of training the table comes, and says what it cannot."""
+    (random,) = outcome.of("random")
+    alike = [dataclasses.replace(run, returns=random.returns) if run.arm == "real" else run for run in outcome.runs]
+    outcome = dataclasses.replace(outcome, runs=tuple(alike))
+    assert "nan" in table(outcome)
+    write_outcome(outcome, tmp_path)
+    found = {metric.key: metric for metric in measure_transfer(tmp_path, "w" * 64, DRAWS, 0).metrics}
+    assert not found["F1"].is_measured
+    assert "gained nothing" in found["F3"].note
+    assert found["F2"].is_measured
+
+
 def test_an_outcome_survives_its_file_and_nothing_else_does(tmp_path: Path, outcome: Outcome) -> None:
     write_outcome(outcome, tmp_path)
     assert read_outcome(tmp_path) == outcome

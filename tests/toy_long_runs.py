@@ -37,7 +37,7 @@ RECIPE = {
     "middles": 2,
     "threads": 1,
 }
-_ALGO = PPOConfig(lanes=2, rollout=16, batch=16, epochs=1)
+_ALGO = PPOConfig(lanes=2, rollout=16, batch=16, epochs=1, learning_rate=1e-2)  # else they still play at random
 _DREAM = DreamOptions(max_episode_steps=10)
 
 

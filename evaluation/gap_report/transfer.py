@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.gap_report.metric import Cases, Findings, Metric, measured, not_measured
-from evaluation.transfer.figures import exploitation, final_less_best, improvement, mean_returns, transfer_ratio
+from evaluation.transfer.figures import exploitation, final_less_best, gained, improvement, mean_returns, transfer_ratio
 from evaluation.transfer.outcome import ARMS, Arm, Outcome, read_outcome
 from world_model.metrics.resampling import Drawn
 
@@ -44,7 +44,7 @@ def measure_transfer(runs: Path | None, world: str | None, draws: int, seed: int
 
 
 def _ratio(outcome: Outcome, key: str, chosen: bool, draws: int, seed: int, how: str) -> Metric:
-    if missing := _missing(outcome, "dream", "real", "random"):
+    if missing := _unscaled(outcome):
         return not_measured(key, "F", _PLACES[key], missing)
     alike = transfer_ratio(outcome, draws, seed + 10, "real")
     nothing = transfer_ratio(outcome, draws, seed + 20, "random")
@@ -72,13 +72,19 @@ def _improvement(outcome: Outcome, key: str, other: Arm, draws: int, seed: int, 
 
 def _of_runs(outcome: Outcome, key: str, figure: Callable[[Outcome], list[float]], how: str) -> Metric:
     """The one that is furthest from 0; runs are few, so no interval is claimed."""
-    if missing := _missing(outcome, "dream", "real", "random"):
+    if missing := _unscaled(outcome):
         return not_measured(key, "F", _PLACES[key], missing)
     each = figure(outcome)
     worst = max(each) if key == "F3" else min(each)
     note = f"{how}: {', '.join(f'{value:+.3f}' for value in each)}"
     drawn = Drawn(float(worst), np.empty(0))
     return measured(key, "F", _PLACES[key], drawn, Cases(len(each), len(each)), better="nearer 0", note=note)
+
+
+def _unscaled(outcome: Outcome) -> str:
+    if missing := _missing(outcome, "dream", "real", "random"):
+        return missing
+    return "" if gained(outcome) else "training in the real game has gained nothing over random play"
 
 
 def _missing(outcome: Outcome, *arms: Arm) -> str:

@@ -5,6 +5,8 @@ Returns are normalised by the controls themselves: 0 is random play, 1 the same 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +53,13 @@ def improvement(outcome: Outcome, other: Arm, draws: int, seed: int) -> Drawn:
 
 def exploitation(outcome: Outcome) -> list[float]:
     """The largest gap of each dream run over training: normalised dream return less real return."""
-    span = _span(outcome)
-    return [max(_gap(stage) for stage in run.curve) / span for run in outcome.of("dream")]
+    return _normalised(outcome, [max(_gap(stage) for stage in run.curve) for run in outcome.of("dream")])
 
 
 def final_less_best(outcome: Outcome) -> list[float]:
     """What each dream run has lost in the real game since its best graded policy, normalised; 0: nothing."""
-    span = _span(outcome)
-    return [(run.curve[-1].real - max(stage.real for stage in run.curve)) / span for run in outcome.of("dream")]
+    lost = [run.curve[-1].real - max(stage.real for stage in run.curve) for run in outcome.of("dream")]
+    return _normalised(outcome, lost)
 
 
 def _gap(stage: Stage) -> float:
@@ -80,6 +81,12 @@ def _scale(outcome: Outcome, draws: int, seed: int) -> tuple[Drawn, Drawn]:
     )
 
 
-def _span(outcome: Outcome) -> float:
+def _normalised(outcome: Outcome, points: Sequence[float]) -> list[float]:
+    unit = gained(outcome)
+    return [point / unit if unit else math.nan for point in points]
+
+
+def gained(outcome: Outcome) -> float:
+    """By how many points training in the real game beats random play; if by none, nothing can be normalised."""
     zero, one = _scale(outcome, 1, 0)
     return one.value - zero.value
