@@ -17,8 +17,8 @@ from agents.network import FrameFeatures, FrameNetworkConfig
 class PPOConfig:
     """Proximal policy optimisation.
 
-    Many lanes with short rollouts: a dream is 1.8 times as fast in 64 lanes as in 8, and the real game is learned as
-    well in them. See `recipes/README.md`.
+    Many lanes with short rollouts: a dream is 1.8 times as fast in 64 lanes as in 8. What they reach in the real game
+    is in `recipes/README.md`.
     """
 
     lanes: int = 64

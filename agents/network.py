@@ -57,7 +57,8 @@ def moving(stacks_BSHW: Tensor) -> Tensor:
     """The newest frame, and how each frame differs from the one before it.
 
     Most of a stack of frames is the same still picture again and again, and a ball is a few pixels of it. With motion,
-    PPO stood at -6 in Pong after 300,000 steps; without, three runs stood at -17 to -21 (see `recipes/README.md`).
+    PPO stood at -6 and 0 in Pong after 300,000 steps, two runs; without, three runs with other settings stood at -17 to
+    -21 (see `recipes/README.md`).
     """
     return torch.cat([stacks_BSHW[:, -1:], _MOTION_SCALE * stacks_BSHW.diff(dim=1)], dim=1)
 
