@@ -137,6 +137,22 @@ def test_a_reconstruction_is_pictured_and_measured(
     assert iio.imread(tmp_path / "rebuilt.png").shape[2] == 3
 
 
+def test_a_world_goes_on_from_a_stage_of_its_own_training(trained: Path, tmp_path: Path) -> None:
+    before = load_world(trained / "run/world").world
+    flags = ["--init", str(trained / "run/world"), "--first", "own-output", "--out", str(tmp_path)]
+    assert run(_train(trained, *flags, "--own-output-fit.steps", "5")) == 0
+    after = load_world(tmp_path / "world").world
+    assert not any((tmp_path / stage).exists() for stage in ("tokenizer", "dynamics"))
+    as_before = {name: value.equal(before.state_dict()[name]) for name, value in after.state_dict().items()}
+    assert all(same for name, same in as_before.items() if name.startswith("tokenizer."))
+    assert not all(same for name, same in as_before.items() if name.startswith("dynamics."))
+
+
+def test_a_stage_is_taken_over_from_a_world_only(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(_train(trained, "--first", "own-output")) != 0
+    assert "first is own-output; expected tokenizer" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp_path: Path) -> None:
     arguments = ["--world", str(trained / "run/world"), "--data", str(trained / "recording")]
     arguments += ["--fit.batch", "16", "--fit.steps", "5", "--fit.warmup", "1", "--threads", "1"]

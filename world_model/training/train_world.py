@@ -2,6 +2,7 @@
 
     neural-env world train --data recordings/pong --out runs/pong-world
     neural-env world train --data recordings/pong --out runs/pong-world --until tokenizer
+    neural-env world train --data recordings/more --out runs/refined --init runs/pong-world/world --first own-output
     torchrun --nproc-per-node 2 --no-python neural-env world train --data ... --out ...
 
 The same command goes on wherever it was stopped; stages that are done are recalled, not done again. The finished world
@@ -46,6 +47,7 @@ from world_model.training.world_report import WorldReport
 from world_model.world import World, WorldConfig
 
 StageName = Literal["tokenizer", "latents", "dynamics", "own-output", "export"]
+LearningStage = Literal["tokenizer", "dynamics", "own-output"]
 _STAGES: tuple[StageName, ...] = get_args(StageName)
 _OTHERS = 2_000  # frames, evenly taken, that lend tokens to others
 
@@ -58,6 +60,9 @@ class TrainWorldConfig:
     out: Path  # the run's folder; the world comes to lie in <out>/world
     preset: Preset = field(default_factory=NanoPreset)  # sizes
     init: Path | None = None  # a world of these sizes to begin from
+    first: LearningStage = (
+        "tokenizer"  # with `init`: the first stage to learn; what those before it learn is taken over
+    )
     until: StageName = "export"  # the last stage to be done
     tokenizer: TokenizerTaskConfig = field(default_factory=TokenizerTaskConfig)
     tokenizer_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=48, steps=16_000, learning_rate=3e-3))
@@ -74,6 +79,10 @@ class TrainWorldConfig:
     middles: int = 32  # and moments within games
     device: str | None = None  # default: CUDA where there is one
     threads: int = 0  # torch threads; 0: as torch chooses
+
+    def __post_init__(self) -> None:
+        if self.first != "tokenizer" and self.init is None:
+            raise ValueError(f"first is {self.first}; expected tokenizer where no world is given as init")
 
 
 def train_world(config: TrainWorldConfig) -> None:
@@ -122,12 +131,11 @@ class _WorldRun:
 
     def _tokenizer(self) -> None:
         tokenizer = self._world.tokenizer
-        if not isinstance(tokenizer, ConvTokenizer):
-            return  # nothing to learn
-        if self._config.init is None:
-            tokenizer.set_still_picture(median_picture(self._frames))
-        judge = judge_tokenizer(self._recording, tokenizer)
-        self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
+        if isinstance(tokenizer, ConvTokenizer) and self._learns("tokenizer"):
+            if self._config.init is None:
+                tokenizer.set_still_picture(median_picture(self._frames))
+            judge = judge_tokenizer(self._recording, tokenizer)
+            self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
         tokenizer.requires_grad_(False)
 
     def _latents(self) -> None:
@@ -148,8 +156,9 @@ class _WorldRun:
             glyphs.contents_VD.copy_(typical_tokens(latents, glyphs.count, folder))
 
     def _dynamics(self) -> None:
-        runs = self._runs.weighted(self._runs.evening())
-        self._fit_dynamics("dynamics", self._config.dynamics, runs)
+        if self._learns("dynamics"):
+            runs = self._runs.weighted(self._runs.evening())
+            self._fit_dynamics("dynamics", self._config.dynamics, runs)
 
     def _own_output(self) -> None:
         config = self._config
@@ -198,6 +207,9 @@ class _WorldRun:
         folder = config.out / "world"
         save_world(folder, self._world.cpu(), config.simulator, starts, card, overwrite=True)
         print(f"{folder}: {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB, {len(starts)} starts")
+
+    def _learns(self, stage: LearningStage) -> bool:
+        return _STAGES.index(stage) >= _STAGES.index(self._config.first)
 
     def _windows(self, split: str, length: int) -> Windows:
         return Windows(self._recording, split, length, self._config.tokenizer_fit.seed, progress=True)

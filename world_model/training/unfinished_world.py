@@ -48,6 +48,10 @@ def unfinished_world(run: Path, make_starts: Callable[[GameSpec], Starts]) -> It
     stage, file = _newest(run)
     world = World(_config(run / stage / "config.json"))
     if isinstance(world.tokenizer, ConvTokenizer):
+        if not (run / _TOKENIZER).is_dir():
+            raise NothingLearned(
+                f"{run} took its tokenizer over from another world; it can be looked at when it is done"
+            )
         world.tokenizer.load_state_dict(load_average(_last(run / _TOKENIZER)))
     average = load_average(file)
     for name in ("dynamics", "outcome"):
