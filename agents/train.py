@@ -32,6 +32,7 @@ from agents.network import FrameNetworkConfig
 from agents.policy_file import read_record
 from agents.run_folder import RunFolder
 from agents.run_logger import run_logger
+from agents.scaled_rewards import ScaledRewards
 from agents.view import View
 from data_gen.live_recording import LiveRecorder, publish_live, refuse_foreign
 from data_gen.registration import twin_id
@@ -50,6 +51,7 @@ class TrainConfig:
     env: str = "Real/Pong-v0"
     dream: DreamOptions = field(default_factory=DreamOptions)  # how it is dreamed, if it is a dream
     real_lanes: int = 0  # of a dream's lanes, those in which the real game is played instead
+    reward_scale: float = 1.0  # it learns from rewards times this; returns should be some ones or tens, not hundreds
     algo: PPOConfig | DQNConfig = field(default_factory=PPOConfig)
     steps: int = 1_000_000  # environment steps, all lanes together
     seed: int = 0
@@ -110,6 +112,7 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
     training = {
         "seed": config.seed,
         "algo": dataclasses.asdict(config.algo),
+        "reward_scale": config.reward_scale,
         "init": read_record(config.init).training if config.init is not None else None,
     }
     every, episodes = config.evaluate_every, config.evaluate_episodes
@@ -167,6 +170,8 @@ def make_lanes(config: TrainConfig) -> VecEnv:
         if config.real_lanes:
             envs = LanesSideBySide([envs, _real_lanes(config, real, config.real_lanes, view)])
     envs.seed(config.seed)
+    if config.reward_scale != 1:
+        envs = ScaledRewards(envs, config.reward_scale)
     return VecFrameStack(envs, view.stack, channels_order="first")
 
 

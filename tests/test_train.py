@@ -98,6 +98,21 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
         train(_config(tmp_path / "elsewhere", resume=True))
 
 
+def test_scaled_rewards_are_what_is_learned_from_and_not_what_is_told() -> None:
+    """A sum of rewards in the log or in a policy's record is in the game's own unit."""
+    played = {}
+    for scale in (1.0, 0.25):
+        envs = make_lanes(_config(Path("unused"), reward_scale=scale))
+        envs.reset()
+        steps = [envs.step(np.zeros(2, np.int64)) for _ in range(40)]
+        told = [info["episode"]["r"] for _, _, _, infos in steps for info in infos if "episode" in info]
+        played[scale] = np.array([rewards for _, rewards, _, _ in steps]), told
+        envs.close()
+    assert played[1.0][0].any()
+    assert (played[0.25][0] == played[1.0][0] / 4).all()
+    assert played[0.25][1] == played[1.0][1] != []
+
+
 def test_a_state_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
     config = _config(tmp_path / "run")
     envs = make_lanes(config)
