@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from data_gen.policy import Frames
 from evaluation.held_out import Stretch, in_batches
 from evaluation.report import Part, Row
 from evaluation.reward_events import TOLERANCE, reward_row
-from world_model.lane_state import SimulatorState
 from world_model.metrics.calibration import (
     brier_skill,
     brier_sums,
@@ -27,7 +25,6 @@ from world_model.metrics.calibration import (
 from world_model.metrics.events import event_sums, f1, match_events
 from world_model.metrics.gain import Gain, gain_over_baseline
 from world_model.metrics.intervals import Bools, Floats, estimate_of, estimate_of_sums
-from world_model.pixels import to_pixels
 from world_model.simulator import Simulator
 
 
@@ -82,19 +79,12 @@ def _foretold(
             strict=False,
         ):
             column.append(row)
-        _look(simulator, state, real)
+        simulator.look(state, real, np.array([each.rewards[t] for each in running]))
         last = real
         bar.update(count)
     return [
         Forced(each, *map(np.array, zip(*column, strict=True))) for each, column in zip(stretches, columns, strict=True)
     ]
-
-
-@torch.no_grad()
-def _look(simulator: Simulator, state: SimulatorState, frames: Frames) -> None:
-    """Put real frames in the place of those that were just dreamt."""
-    pixels = to_pixels(torch.from_numpy(frames).to(state.latents_BND.device))
-    state.latents_BND = simulator.world.tokenizer.encode(pixels)
 
 
 def _frames(stretches: Sequence[Stretch], later: int) -> Frames:

@@ -264,6 +264,11 @@ class DreamLanes:
                 raise InvalidState(f"{name} of the state has shape {found[name]}; expected {expected[name]}")
         if not np.isin(state.executed, np.arange(self.game.num_actions)).all():
             raise InvalidState(f"the state has executed {state.executed.tolist()}; those are no actions of this game")
+        if not np.isin(state.simulator.memory.ticks_BSK.cpu().numpy(), np.arange(-1, self.game.num_actions)).all():
+            raise InvalidState("the state remembers ticks with other actions than those of this game")
+        known, paid = len(self.shared.world.config.outcome.rewards), state.simulator.paid_BP
+        if not ((paid >= 0) & (paid <= known)).all():
+            raise InvalidState(f"the state was paid {paid.tolist()}; expected 0 to {known}, the classes of rewards")
         _require_generators(state, self.generators[0])
 
     def _put(self, lanes: LaneIndices, state: DreamState, noise: Sequence[torch.Generator]) -> None:
@@ -289,7 +294,8 @@ def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:
     world = shared.world
     latents = world.dynamics.place.new_zeros(count, world.dynamics.tokens, world.tokenizer.width)
     picture = Picture.of(world.tokenizer, latents)
-    return SimulatorState.fresh(world.dynamics.memory(count), latents, picture, [0] * count)
+    paid_BP = world.outcome.nobody_knows(count)
+    return SimulatorState.fresh(world.dynamics.memory(count), latents, picture, paid_BP, [0] * count)
 
 
 def _last_tick(executed: npt.NDArray[np.int64]) -> int:

@@ -63,10 +63,10 @@ def test_the_command_prints_a_table(bundle: Path, capsys: pytest.CaptureFixture[
 def test_more_evaluations_cost_more_operations(bundle: Path) -> None:
     few, many = (
         measure_speed(BenchWorldConfig(str(bundle), (1,), 1, 0.0, 0, sampling=SamplingChanges(steps=steps)))
-        for steps in (1, 4)
+        for steps in (2, 5)
     )
     assert many.flops_per_step > few.flops_per_step
-    assert (few.evaluations_per_frame, many.evaluations_per_frame) == (1, 4)
+    assert (few.evaluations_per_frame, many.evaluations_per_frame) == (2, 5)
 
 
 def test_ratios_are_of_the_same_turn() -> None:

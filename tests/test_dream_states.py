@@ -281,8 +281,13 @@ def test_what_is_no_state_is_refused(world: str, tmp_path: Path) -> None:
             env.restore_state(state.select([0, 0]))
         before = env.clone_state().to_bytes()
         shorter = dataclasses.replace(state.simulator, latents_BND=state.simulator.latents_BND[:, :-1])
+        unpayable = dataclasses.replace(state.simulator, paid_BP=state.simulator.paid_BP + 9)
+        memory = dataclasses.replace(state.simulator.memory, ticks_BSK=state.simulator.memory.ticks_BSK + 9)
+        unplayable = dataclasses.replace(state.simulator, memory=memory)
         for changes, named in (
             ({"simulator": shorter}, "latents of the state has shape"),
+            ({"simulator": unplayable}, "remembers ticks with other actions"),
+            ({"simulator": unpayable}, "expected 0 to 3, the classes of rewards"),
             ({"executed": np.array([9])}, "those are no actions of this game"),
             ({"executed": np.array([[0]])}, r"executed of the state has shape \[1, 1\]; expected \[1\]"),
             ({"frames": np.zeros((1, 8, 8, 3), np.uint8)}, "frames of the state has shape"),

@@ -175,6 +175,32 @@ def test_a_game_ends_with_the_reward_that_ends_it_and_with_no_other(reward: Lite
     assert np.allclose(step.termination_probability, step.reward_probabilities[:, 1], atol=1e-6)
 
 
+def test_a_dream_knows_what_it_has_paid_and_forgets_it_in_time() -> None:
+    """A point is paid once: whether it was paid a step ago, no picture says."""
+    simulator = _simulator()
+    outcome, ticks = simulator.world.outcome, np.zeros((3, 2), np.int64)
+    state = _start(simulator, [0, 0, 0])
+    assert (state.paid_BP == len(outcome.config.rewards)).all()  # of what came before nobody knows
+    state.pay(torch.tensor([0, 1, 1]))
+    _, step = simulator.step(state, ticks)
+    assert not np.array_equal(step.reward_probabilities[0], step.reward_probabilities[1])
+    assert np.array_equal(step.reward_probabilities[1], step.reward_probabilities[2])
+    for _ in range(outcome.config.recall):
+        state, step = simulator.step(state, ticks)
+        assert torch.equal(state.paid_BP[:, -1], outcome.classes(torch.from_numpy(step.rewards)))
+    simulator.look(state, step.frames, np.array([2.0, 0.0, np.nan]))
+    assert state.paid_BP[:, -1].tolist() == [2, 0, 3]
+
+
+def test_what_was_paid_before_each_step_of_a_run_is_that_of_a_dream() -> None:
+    outcome = tiny_world().outcome
+    before = outcome.paid_before(torch.tensor([[0.0, 2.0, torch.nan, 1.0, 0.0, 0.0]]))
+    state = _start(_simulator(), [0])
+    for step, which in enumerate([0, 2, 3, 1, 0, 0]):
+        assert torch.equal(before[:, step], state.paid_BP)
+        state.pay(torch.tensor([which]))
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_picture_that_is_mended_square_by_square_is_the_picture_of_the_latents(temperature: float) -> None:
     """Many squares stay as they were: those of a lane must not end up in another, nor be forgotten."""
@@ -230,7 +256,9 @@ def test_a_number_that_is_none_is_reported_on_the_step_where_it_arises(poison: f
             continue
         before = weight.detach().clone()
         with torch.no_grad():
-            weight.view(-1)[0] = poison
+            # Only some of their rows are read, or only the squares that change painted.
+            partly = ("recalled_PVH", "local_ticks.weight", "tick_embedding.weight", "backdrop_HWC")
+            weight.view(-1)[slice(None) if name.endswith(partly) else 0] = poison
         with pytest.raises(SimulationDiverged, match=rf"of lane 0 are not finite at step {taken} "):
             simulator.step(begun.clone(), np.zeros((2, 2), np.int64))
         with torch.no_grad():

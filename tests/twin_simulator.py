@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,6 @@ class TwinSimulator:
     ) -> None:
         self._twin, self._known, self._actions = twin, known, np.array(actions)
         self._late_frames, self._late_rewards = late_frames, late_rewards
-        self.world: Any = SimpleNamespace(tokenizer=SimpleNamespace(encode=lambda pixels: pixels))
 
     def start(self, contexts: Sequence[Context], seeds: Sequence[int]) -> tuple[Any, Frames]:
         moments = [self._known[_name(context)] for context in contexts]
@@ -76,6 +74,9 @@ class TwinSimulator:
         return state, Step(
             np.stack(frames), np.array(rewards), ended, np.zeros((len(ended), 3)), ended.astype(np.float64)
         )
+
+    def look(self, state: Any, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
+        """The ticks alone have led a twin there."""
 
 
 def known_moments(twin: Twin, games: Sequence[HeldOutGame], reach: int) -> Known:

@@ -29,7 +29,7 @@ class DynamicsConfig:
 
     width: int = 96
     stack: int = 3  # frames of which a token sees its own place and the eight around it at once: speeds, in sight
-    local: int = 192  # hidden units of the perceptron by which it takes them in
+    local: int = 192  # hidden units of the perceptron by which it takes them in, with the ticks executed on them
     layers: int = 3  # of the trunk
     time_layers: tuple[int, ...] = (0, 2)  # which of them look back
     head_layers: int = 1  # of the head; each costs as much as a trunk layer, once per evaluation
@@ -60,15 +60,18 @@ class Dynamics(nn.Module):
         tokens, width = grid[0] * grid[1], config.width
         self.tokens = tokens
         self.tick_embedding = nn.Embedding(ticks * (num_actions + 1), width)
-        self.register_buffer("first_of_tick", torch.arange(ticks) * (num_actions + 1), persistent=False)
+        first_of_tick = torch.arange(config.stack * ticks) * (num_actions + 1)
+        self.register_buffer("first_of_tick", first_of_tick, persistent=False)
         self.first_of_tick: Tensor
         self.level_embedding = LevelEmbedding(width)
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.nearby = Nearby(grid, latent_width, config.stack)
         self.take = nn.Linear(self.nearby.width, width)
-        self.take_more = nn.Sequential(
-            nn.Linear(self.nearby.width, config.local), nn.SiLU(), zeroed(nn.Linear(config.local, width))
-        )
+        # How a ball leaves a paddle follows from where both are and from what was pressed: these need to meet early.
+        self.local = nn.Linear(self.nearby.width, config.local)
+        self.local_ticks = nn.Embedding(config.stack * ticks * (num_actions + 1), config.local)
+        nn.init.zeros_(self.local_ticks.weight)
+        self.take_local = zeroed(nn.Linear(config.local, width))
         self.condition = nn.Sequential(nn.SiLU(), FrameLinear(width, width))
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
@@ -91,7 +94,8 @@ class Dynamics(nn.Module):
         """
         run = latents_BTND.shape[:2]
         condition_XE = self._condition(level_BT.flatten(), executed_BTK.flatten(0, 1))
-        x_XNE = self._taken(self.nearby.of_run(latents_BTND).flatten(0, 1)) + condition_XE[:, None]
+        nearby_XNF = self.nearby.of_run(latents_BTND).flatten(0, 1)
+        x_XNE = self._taken(nearby_XNF, self._ticks_of_run(executed_BTK)) + condition_XE[:, None]
 
         layers = iter(range(len(self.config.time_layers)))
 
@@ -105,7 +109,7 @@ class Dynamics(nn.Module):
         for block in self.trunk_blocks:
             x_XNE = block(x_XNE, condition_XE, look_back)
         if memory is not None:
-            memory.finish_run(latents_BTND)
+            memory.finish_run(latents_BTND, executed_BTK)
         return normalised(x_XNE).reshape(*run, *x_XNE.shape[1:])
 
     def take_in(self, memory: Memory, latents_BND: Tensor, level_B: Tensor, executed_BK: Tensor) -> Tensor:
@@ -114,7 +118,8 @@ class Dynamics(nn.Module):
         Equals `trunk` over the whole run. Calling it again before `memory.taken_B` is raised takes the frame in anew.
         """
         condition_BE = self._condition(level_B, executed_BK)
-        x_BNE = self._taken(self.nearby(memory.stacked(latents_BND))) + condition_BE[:, None]
+        stacked_BSND, ticks_BSK = memory.stacked(latents_BND, executed_BK)
+        x_BNE = self._taken(self.nearby(stacked_BSND), ticks_BSK) + condition_BE[:, None]
         slot_B, age_BR, layer = memory.slot_B, memory.age_BR, 0
         for block in self.trunk_blocks:
             look_back = None
@@ -147,7 +152,8 @@ class Dynamics(nn.Module):
         config = self.config
         head_width = config.memory_width // config.heads
         shape = (len(config.time_layers), self.tokens, config.heads, config.reach, head_width)
-        return Memory.empty(lanes, shape, (config.stack, self.tokens, self.nearby.latent_width), self.place)
+        recent = (config.stack, self.tokens, self.nearby.latent_width)
+        return Memory.empty(lanes, shape, recent, self.ticks, self.place)
 
     def _time(self, layer: int) -> TimeAttention | None:
         config = self.config
@@ -155,14 +161,26 @@ class Dynamics(nn.Module):
             return None
         return TimeAttention(config.width, config.memory_width, config.heads, config.reach)
 
-    def _taken(self, nearby_XNF: Tensor) -> Tensor:
-        taken: Tensor = self.take(nearby_XNF) + self.take_more(nearby_XNF) + self.place
+    def _taken(self, nearby_XNF: Tensor, ticks_XSK: Tensor) -> Tensor:
+        ticks_X1L = self.local_ticks(self._numbered(ticks_XSK.flatten(1))).sum(-2, keepdim=True)
+        local_XNL = nn.functional.silu(self.local(nearby_XNF) + ticks_X1L)
+        taken: Tensor = self.take(nearby_XNF) + self.take_local(local_XNL) + self.place
         return taken
+
+    def _ticks_of_run(self, executed_BTK: Tensor) -> Tensor:
+        """The ticks of each frame of a run and of those before it [B * T, S, K], the newest first."""
+        steps, stack = executed_BTK.shape[1], self.config.stack
+        padded = nn.functional.pad(executed_BTK, (0, 0, stack - 1, 0), value=-1)
+        ages = [padded[:, stack - 1 - age :][:, :steps] for age in range(stack)]
+        return torch.stack(ages, dim=2).flatten(0, 1)
+
+    def _numbered(self, ticks_XT: Tensor) -> Tensor:
+        """Each tick's action as the number that it has at that tick."""
+        return torch.where(ticks_XT < 0, self.nobody, ticks_XT) + self.first_of_tick[: ticks_XT.shape[1]]
 
     def _condition(self, level_X: Tensor, executed_XK: Tensor) -> Tensor:
         """[X], [X, K] -> [X, E]."""
-        known_XK = torch.where(executed_XK < 0, self.nobody, executed_XK)
-        ticks_XE = self.tick_embedding(known_XK + self.first_of_tick).sum(-2)
+        ticks_XE = self.tick_embedding(self._numbered(executed_XK)).sum(-2)
         condition: Tensor = self.condition(ticks_XE + self.level_embedding(level_X))
         return condition
 

@@ -14,26 +14,33 @@ from world_model.picture import Picture
 
 @dataclass
 class SimulatorState:
-    """Memory, current latents, their picture, and generators of B lanes: all there is to know of their futures."""
+    """Memory, latents, their picture, what was paid, generators of B lanes: all there is to know of their futures."""
 
     memory: Memory
     latents_BND: Tensor
     picture: Picture
+    paid_BP: Tensor  # classes of the last rewards, the newest last
     generators: list[torch.Generator]
 
     @classmethod
-    def fresh(cls, memory: Memory, latents_BND: Tensor, picture: Picture, seeds: Sequence[int]) -> SimulatorState:
+    def fresh(
+        cls, memory: Memory, latents_BND: Tensor, picture: Picture, paid_BP: Tensor, seeds: Sequence[int]
+    ) -> SimulatorState:
         """Lanes with generators of their own."""
-        return cls(memory, latents_BND, picture, [torch.Generator().manual_seed(seed) for seed in seeds])
+        return cls(memory, latents_BND, picture, paid_BP, [torch.Generator().manual_seed(seed) for seed in seeds])
 
     def reseeded(self, seeds: Sequence[int]) -> SimulatorState:
         """The same lanes, not copied, with other randomness ahead."""
-        return self.fresh(self.memory, self.latents_BND, self.picture, seeds)
+        return self.fresh(self.memory, self.latents_BND, self.picture, self.paid_BP, seeds)
 
     @property
     def lanes(self) -> int:
         """How many lanes there are."""
         return len(self.generators)
+
+    def pay(self, which_B: Tensor) -> None:
+        """Note the classes of a step's rewards."""
+        self.paid_BP = torch.cat([self.paid_BP[:, 1:], which_B[:, None]], dim=1)
 
     def normal(self) -> Tensor:
         """Standard normal noise in the shape of the latents, each lane's from its own generator."""
@@ -58,7 +65,11 @@ class SimulatorState:
         chosen = torch.tensor(list(lanes), dtype=torch.int64, device=self.latents_BND.device)
         generators = [self.generators[lane].clone_state() for lane in lanes]
         return SimulatorState(
-            self.memory.select(chosen), self.latents_BND[chosen], self.picture.select(chosen), generators
+            self.memory.select(chosen),
+            self.latents_BND[chosen],
+            self.picture.select(chosen),
+            self.paid_BP[chosen],
+            generators,
         )
 
     def put(self, lanes: Sequence[int], other: SimulatorState) -> None:
@@ -67,6 +78,7 @@ class SimulatorState:
         self.memory.put(chosen, other.memory)
         self.latents_BND = self.latents_BND.index_copy(0, chosen, other.latents_BND)
         self.picture = self.picture.with_lanes(chosen, other.picture)
+        self.paid_BP = self.paid_BP.index_copy(0, chosen, other.paid_BP)
         for lane, generator in zip(lanes, other.generators, strict=True):
             self.generators[lane] = generator.clone_state()
 
@@ -76,10 +88,12 @@ class SimulatorState:
             "keys": self.memory.keys_LBNHRM,
             "values": self.memory.values_LBNHRM,
             "recent": self.memory.recent_BSND,
+            "ticks": self.memory.ticks_BSK,
             "taken": self.memory.taken_B,
             "latents": self.latents_BND,
             "picture": self.picture.frames_BHWC,
             "strangeness": self.picture.strangeness_BN,
+            "paid": self.paid_BP,
             "generators": torch.stack([generator.get_state() for generator in self.generators]),
         }
 
@@ -87,9 +101,10 @@ class SimulatorState:
     def from_tensors(cls, tensors: dict[str, Tensor]) -> SimulatorState:
         """The inverse of `tensors`; copies."""
         state = cls.fresh(
-            Memory(*(tensors[name].clone() for name in ("keys", "values", "recent", "taken"))),
+            Memory(*(tensors[name].clone() for name in ("keys", "values", "recent", "ticks", "taken"))),
             tensors["latents"].clone(),
             Picture(tensors["picture"].clone(), tensors["strangeness"].clone()),
+            tensors["paid"].clone(),
             [0] * len(tensors["latents"]),
         )
         for generator, saved in zip(state.generators, tensors["generators"], strict=True):
@@ -103,5 +118,6 @@ class SimulatorState:
             Memory.concatenated([part.memory for part in parts]),
             torch.cat([part.latents_BND for part in parts]),
             Picture.concatenated([part.picture for part in parts]),
+            torch.cat([part.paid_BP for part in parts]),
             [generator for part in parts for generator in part.generators],
         )

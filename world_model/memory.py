@@ -1,4 +1,4 @@
-"""What the dynamics remember of each lane: rings of the last frames' keys and values and latents, of constant size."""
+"""What the dynamics remember of each lane: rings of the last frames' keys, values, latents and ticks, of fixed size."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ class Memory:
     keys_LBNHRM: Tensor  # layers first: what one of them reads lies together
     values_LBNHRM: Tensor
     recent_BSND: Tensor  # latents
+    ticks_BSK: Tensor  # what was executed on them
     taken_B: Tensor  # int64: how many frames each lane has taken in
 
     @classmethod
     def empty(
-        cls, lanes: int, shape_LNHRM: tuple[int, int, int, int, int], shape_SND: tuple[int, int, int], like: Tensor
+        cls,
+        lanes: int,
+        shape_LNHRM: tuple[int, int, int, int, int],
+        shape_SND: tuple[int, int, int],
+        ticks: int,
+        like: Tensor,
     ) -> Memory:
         """Rings that hold nothing yet, on the device and in the type of `like`."""
         layers, *rest = shape_LNHRM
         keys = like.new_zeros(layers, lanes, *rest)
         taken_B = torch.zeros(lanes, dtype=torch.int64, device=like.device)
-        return cls(keys, torch.zeros_like(keys), like.new_zeros(lanes, *shape_SND), taken_B)
+        ticks_BSK = taken_B.new_zeros(lanes, shape_SND[0], ticks)
+        return cls(keys, torch.zeros_like(keys), like.new_zeros(lanes, *shape_SND), ticks_BSK, taken_B)
 
     @property
     def slot_B(self) -> Tensor:
@@ -50,26 +57,37 @@ class Memory:
         self.keys_LBNHRM[layer, ..., :steps, :] = keys_BTNHM.permute(0, 2, 3, 1, 4)
         self.values_LBNHRM[layer, ..., :steps, :] = values_BTNHM.permute(0, 2, 3, 1, 4)
 
-    def finish_run(self, latents_BTND: Tensor) -> None:
-        """Keep the last of these latents, and count them all."""
+    def finish_run(self, latents_BTND: Tensor, executed_BTK: Tensor) -> None:
+        """Keep the last of these latents and ticks, and count them all."""
         steps, stack = latents_BTND.shape[1], self.recent_BSND.shape[1]
         for step in range(max(0, steps - stack), steps):
             self.recent_BSND[:, step % stack] = latents_BTND[:, step]
+            self.ticks_BSK[:, step % stack] = executed_BTK[:, step]
         self.taken_B += steps
 
-    def stacked(self, latents_BND: Tensor) -> Tensor:
-        """Write the newest latents, and give them with those before them [B, S, N, D]; where none were, zeros."""
+    def stacked(self, latents_BND: Tensor, executed_BK: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the newest, and give them with those before them [B, S, N, D] and [B, S, K], the newest first.
+
+        Where none were, zeros, and ticks that nobody knows.
+        """
         stack = self.recent_BSND.shape[1]
         lane_B1 = torch.arange(len(latents_BND), device=latents_BND.device)[:, None]
         age_S = torch.arange(stack, device=latents_BND.device)
-        self.recent_BSND[lane_B1[:, 0], self.taken_B % stack] = latents_BND
-        known_BS = age_S <= self.taken_B[:, None]
-        return self.recent_BSND[lane_B1, (self.taken_B[:, None] - age_S) % stack] * known_BS[..., None, None]
+        newest_B = self.taken_B % stack
+        self.recent_BSND[lane_B1[:, 0], newest_B] = latents_BND
+        self.ticks_BSK[lane_B1[:, 0], newest_B] = executed_BK
+        known_BS, place_BS = age_S <= self.taken_B[:, None], (self.taken_B[:, None] - age_S) % stack
+        ticks_BSK = torch.where(known_BS[..., None], self.ticks_BSK[lane_B1, place_BS], -1)
+        return self.recent_BSND[lane_B1, place_BS] * known_BS[..., None, None], ticks_BSK
 
     def select(self, lanes: Tensor) -> Memory:
         """A copy of some lanes, in the order asked for, a lane as often as it is named."""
         return Memory(
-            self.keys_LBNHRM[:, lanes], self.values_LBNHRM[:, lanes], self.recent_BSND[lanes], self.taken_B[lanes]
+            self.keys_LBNHRM[:, lanes],
+            self.values_LBNHRM[:, lanes],
+            self.recent_BSND[lanes],
+            self.ticks_BSK[lanes],
+            self.taken_B[lanes],
         )
 
     def put(self, lanes: Tensor, other: Memory) -> None:
@@ -77,6 +95,7 @@ class Memory:
         self.keys_LBNHRM[:, lanes] = other.keys_LBNHRM
         self.values_LBNHRM[:, lanes] = other.values_LBNHRM
         self.recent_BSND[lanes] = other.recent_BSND
+        self.ticks_BSK[lanes] = other.ticks_BSK
         self.taken_B[lanes] = other.taken_B
 
     @staticmethod
@@ -86,5 +105,6 @@ class Memory:
             torch.cat([part.keys_LBNHRM for part in parts], dim=1),
             torch.cat([part.values_LBNHRM for part in parts], dim=1),
             torch.cat([part.recent_BSND for part in parts]),
+            torch.cat([part.ticks_BSK for part in parts]),
             torch.cat([part.taken_B for part in parts]),
         )

@@ -147,17 +147,25 @@ class Simulator:
         next_BND = sample(self.world.dynamics, features_BNE, base_BND, *drawing, examine=examine)
         examine(next_BND, "latents")  # before the clamp, which would make an infinity a 1
         next_BND = next_BND.clamp(-1, 1)
-        reward_BV, end_BV = self.world.outcome.probabilities(features_BNE, base_BND, next_BND)
+        reward_BV, end_BV = self.world.outcome.probabilities(features_BNE, base_BND, next_BND, state.paid_BP)
         examine(torch.cat([reward_BV, end_BV], dim=1), "reward and end")
         state.latents_BND = next_BND
         changed_BN = (next_BND != base_BND).any(-1)
         state.picture = state.picture.repainted(self.world.tokenizer, next_BND, changed_BN, examine)
         state.memory.taken_B += 1
-        rewards_B, terminated_B = self._drawn(state, reward_BV, end_BV)
+        which_B, terminated_B = self._drawn(state, reward_BV, end_BV)
+        state.pay(which_B)
         end_B = (reward_BV * end_BV).sum(-1)
         return state, StepTensors(
-            state.picture.frames_BHWC, rewards_B, terminated_B, reward_BV.double(), end_B.double()
+            state.picture.frames_BHWC, self._values_V[which_B], terminated_B, reward_BV.double(), end_B.double()
         )
+
+    @torch.no_grad()
+    def look(self, state: SimulatorState, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
+        """Put real frames [B, H, W, 3] and rewards [B] in the place of those of the step that was just dreamt."""
+        pixels = to_pixels(torch.from_numpy(frames).to(state.latents_BND.device))
+        state.latents_BND = self.world.tokenizer.encode(pixels)
+        state.paid_BP[:, -1] = self.world.outcome.classes(torch.from_numpy(rewards).to(state.paid_BP.device))
 
     @torch.no_grad()
     def surprise(self, state: SimulatorState) -> Tensor:
@@ -176,7 +184,8 @@ class Simulator:
         latents = latents_XND.view(*frames.shape[:2], *latents_XND.shape[1:]).unbind()
         memory = world.dynamics.memory(len(seeds))
         picture = Picture.of(world.tokenizer, latents[-1], partial(self._require_finite, memory))
-        state = SimulatorState.fresh(memory, latents[-1], picture, seeds)
+        paid_BP = world.outcome.nobody_knows(len(seeds))
+        state = SimulatorState.fresh(memory, latents[-1], picture, paid_BP, seeds)
         if taken := [self._noised(state, before_BND) for before_BND in latents[:-1]]:
             taken_BTND = torch.stack(taken, dim=1)
             level_BT = taken_BTND.new_full(taken_BTND.shape[:2], self.config.context_noise)
@@ -210,13 +219,14 @@ class Simulator:
         return (1 - level) * latents_BND + level * state.normal() if level else latents_BND
 
     def _drawn(self, state: SimulatorState, reward_BV: Tensor, end_BV: Tensor) -> tuple[Tensor, Tensor]:
+        """Which of the rewards it is [B], and whether the game is over with it."""
         draws_B2 = state.uniform(2).to(reward_BV.device)  # drawn whether used or not: the mode changes no later noise
         if self.config.reward == "mode":
             which_B, line_B = reward_BV.argmax(-1), torch.full_like(draws_B2[:, 1], 0.5)
         else:
             which_B, line_B = (reward_BV.cumsum(-1) <= draws_B2[:, :1]).sum(-1), draws_B2[:, 1]
         which_B = which_B.clamp(max=reward_BV.shape[1] - 1)  # rounding may leave a sum of probabilities below 1
-        return self._values_V[which_B], end_BV.gather(1, which_B[:, None])[:, 0] > line_B
+        return which_B, end_BV.gather(1, which_B[:, None])[:, 0] > line_B
 
     def _require_finite(self, memory: Memory, values: Tensor, what: str, lane_Y: Tensor | None = None) -> None:
         # A sum is finite only if all of it is, unless it overflows, which is as bad; it costs one pass over the values.

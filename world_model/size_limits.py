@@ -26,6 +26,7 @@ _MAX_STACK = 16
 _MAX_SIDE = 128
 _MAX_PATCH = 32
 _MAX_REWARDS = 256
+_MAX_RECALL = 64
 _MAX_GLYPHS = 65_536
 
 
@@ -96,6 +97,7 @@ def _check_outcome(config: OutcomeConfig) -> None:
     where = "world.outcome"
     _within(f"{where}.token_width", config.token_width, 1, _MAX_WIDTH)
     _within(f"{where}.hidden", config.hidden, 1, _MAX_WIDTH)
+    _within(f"{where}.recall", config.recall, 1, _MAX_RECALL)
     _within(f"{where}.rewards", len(config.rewards), 1, _MAX_REWARDS, " values")
     if list(config.rewards) != sorted(set(config.rewards)):
         raise InvalidConfig(f"{where}.rewards is {_shown(config.rewards)}; expected ascending values, each once")

@@ -46,8 +46,8 @@ class Dreamer(Protocol):
         """Go on; the state changes."""
         ...
 
-    def look(self, state: Any, frames: Frames) -> None:
-        """Put real frames in the place of those that were just dreamt."""
+    def look(self, state: Any, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
+        """Put real frames and rewards in the place of those that were just dreamt."""
         ...
 
     def rebuilt(self, frames: Frames) -> Frames | None:
@@ -73,10 +73,9 @@ class WorldDreamer:
         state[0], step = self._simulator.step(state[0], executed_BK)
         return Dreamt(step.frames, step.rewards, step.terminated, step.termination_probability)
 
-    @torch.no_grad()
-    def look(self, state: Any, frames: Frames) -> None:
+    def look(self, state: Any, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
         """See `Dreamer`."""
-        state[0].latents_BND = self._simulator.world.tokenizer.encode(self._pixels(frames))
+        self._simulator.look(state[0], frames, rewards)
 
     @torch.no_grad()
     def rebuilt(self, frames: Frames) -> Frames:
@@ -116,7 +115,7 @@ class TwinDreamer:
         count = len(executed_BK)
         return Dreamt(frames[:count].copy(), rewards, ended, ended.astype(np.float64))
 
-    def look(self, state: Any, frames: Frames) -> None:
+    def look(self, state: Any, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
         """The ticks alone have led a twin there."""
 
     def rebuilt(self, frames: Frames) -> None:

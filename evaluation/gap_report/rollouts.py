@@ -85,7 +85,7 @@ def _roll_out(
     for t in range(executed_BTK.shape[1]):
         steps.append(dreamer.step(state, executed_BTK[:, t]))
         if forced:
-            dreamer.look(state, real[:, t])
+            dreamer.look(state, real[:, t], np.array([each.rewards[t] for each in stretches]))
         bar.update(len(stretches))
     frames, rewards, terminated, probability = (np.stack(part, axis=1) for part in zip(*steps, strict=True))
     before = np.stack([_frames(each, 1 - _BEFORE, 0) for each in stretches])

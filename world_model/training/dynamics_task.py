@@ -129,9 +129,10 @@ class DynamicsTask:
         outcome = self._world.outcome
         own_X = (known_XN.all(-1) | ~known_XN.any(-1))[:, None, None]
         then_XND = torch.where(own_X, predicted_XND.detach().clamp(-1, 1), next_XND)
-        rewards_X = torch.from_numpy(batch.rewards).flatten().to(then_XND.device)
+        rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
-        return outcome.losses(outcome(features_XNE, base_XND, then_XND), rewards_X, terminated_X)
+        logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
+        return outcome.losses(logits, rewards_BT.flatten(), terminated_X)
 
     def _pixel_loss(self, now_XND: Tensor, predicted_XND: Tensor, next_XND: Tensor, draws: Draws) -> Tensor:
         """Squared error of the decoded picture, on the pixels that change and those that should not have."""
