@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,10 @@ class TrainConfig:
     resume: bool = False  # continue the run in `out`
     threads: int | None = None  # torch threads
     network: FrameNetworkConfig = field(default_factory=FrameNetworkConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.reward_scale < math.inf:
+            raise ValueError(f"reward_scale is {self.reward_scale}; expected more than 0, and finite")
 
 
 def train(config: TrainConfig) -> None:

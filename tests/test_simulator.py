@@ -192,6 +192,17 @@ def test_a_dream_knows_what_it_has_paid_and_forgets_it_in_time() -> None:
     assert state.paid_BP[:, -1].tolist() == [2, 0, 3]
 
 
+def test_nothing_of_a_dream_is_seen_after_a_look_at_the_real_frames() -> None:
+    simulator = _simulator()
+    state, tokenizer = _start(simulator, [0, 1, 2]), simulator.world.tokenizer
+    real = state.picture.frames_BHWC.numpy()
+    for turn in range(6):
+        state, step = simulator.step(state, _ticks(turn, [0, 1, 2]))
+        with torch.no_grad():
+            assert np.array_equal(step.frames, to_frames(tokenizer.decode(state.latents_BND)).numpy())
+        simulator.look(state, real, step.rewards)
+
+
 def test_what_was_paid_before_each_step_of_a_run_is_that_of_a_dream() -> None:
     outcome = tiny_world().outcome
     before = outcome.paid_before(torch.tensor([[0.0, 2.0, torch.nan, 1.0, 0.0, 0.0]]))

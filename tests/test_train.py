@@ -113,6 +113,12 @@ def test_scaled_rewards_are_what_is_learned_from_and_not_what_is_told() -> None:
     assert played[0.25][1] == played[1.0][1] != []
 
 
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_rewards_that_teach_nothing_or_the_contrary_are_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match="reward_scale is"):
+        _config(Path("unused"), reward_scale=scale)
+
+
 def test_a_state_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
     config = _config(tmp_path / "run")
     envs = make_lanes(config)

@@ -163,8 +163,12 @@ class Simulator:
     @torch.no_grad()
     def look(self, state: SimulatorState, frames: Frames, rewards: npt.NDArray[np.float64]) -> None:
         """Put real frames [B, H, W, 3] and rewards [B] in the place of those of the step that was just dreamt."""
-        pixels = to_pixels(torch.from_numpy(frames).to(state.latents_BND.device))
-        state.latents_BND = self.world.tokenizer.encode(pixels)
+        tokenizer, dreamt_BND = self.world.tokenizer, state.latents_BND
+        pixels = to_pixels(torch.from_numpy(frames).to(dreamt_BND.device))
+        state.latents_BND = tokenizer.encode(pixels).to(dreamt_BND.dtype)
+        # A square that stays is not painted again: what was dreamt wrongly there would be seen for as long as it stays.
+        changed_BN = (state.latents_BND != dreamt_BND).any(-1)
+        state.picture = state.picture.repainted(tokenizer, state.latents_BND, changed_BN)
         state.paid_BP[:, -1] = self.world.outcome.classes(torch.from_numpy(rewards).to(state.paid_BP.device))
 
     @torch.no_grad()

@@ -60,9 +60,7 @@ class TrainWorldConfig:
     out: Path  # the run's folder; the world comes to lie in <out>/world
     preset: Preset = field(default_factory=NanoPreset)  # sizes
     init: Path | None = None  # a world of these sizes to begin from
-    first: LearningStage = (
-        "tokenizer"  # with `init`: the first stage to learn; what those before it learn is taken over
-    )
+    first: LearningStage = "tokenizer"  # to learn; what the stages before it learn is taken over from `init`
     until: StageName = "export"  # the last stage to be done
     tokenizer: TokenizerTaskConfig = field(default_factory=TokenizerTaskConfig)
     tokenizer_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=48, steps=16_000, learning_rate=3e-3))
