@@ -12,6 +12,7 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,11 +30,12 @@ from evaluation.sights import Sight, sight
 from evaluation.step_time import constant_cost
 from evaluation.world_control import HELD_STEPS, measure_control
 from evaluation.world_forced import measure_forced
+from evaluation.world_futures import FUTURES_STEPS, measure_futures
 from evaluation.world_lanes import lane_policies, lanes_part, recorded_log
 from evaluation.world_open_loop import HORIZON, measure_open_loop
 from evaluation.world_plots import plot_curves
 from evaluation.world_targets import world_targets
-from evaluation.world_tokenizer import measure_tokenizer
+from evaluation.world_tokenizer import measure_tokenizer, rebuilt
 from neural_env.dream_vector import DreamVectorEnv
 from world_model.bundle import LoadedWorld, load_world
 from world_model.card import put_into_card
@@ -50,6 +52,7 @@ class Sizes:
     frames: int  # for the tokenizer
     forced_steps: int | None  # one step at a time; None: all
     windows: int  # open-loop rollouts
+    futures: int  # moments of which many are dreamt
     starts: int  # at each of which every action is held
     lanes: int  # of the closed loop
     lane_steps: int  # of all lanes together
@@ -57,8 +60,8 @@ class Sizes:
 
 
 _PROFILES = {
-    "quick": Sizes(4, 512, 2_000, 32, 16, 16, 2_400, 0),
-    "full": Sizes(None, 16_384, None, 512, 256, 64, 288_000, 10_000),
+    "quick": Sizes(4, 512, 2_000, 32, 16, 16, 16, 2_400, 0),
+    "full": Sizes(None, 16_384, None, 512, 512, 256, 64, 288_000, 10_000),
 }
 _FORCED_STEPS = 128  # in a row
 
@@ -76,6 +79,7 @@ class WorldEvaluateConfig:
     frames: int | None = None  # to reconstruct
     forced_steps: int | None = None  # to foretell one by one from what was real
     windows: int | None = None  # open-loop rollouts
+    futures: int | None = None  # moments of which many futures are dreamt
     starts: int | None = None  # at each of which every action is held
     lanes: int | None = None  # of the closed loop
     lane_steps: int | None = None  # of all lanes together
@@ -130,7 +134,8 @@ def _parts(
     """One way of measuring after the other."""
     sizes, seed, batch = config.sizes, config.seed, config.batch
     reach = world.world.config.dynamics.reach
-    simulator = Simulator(world.world.to(config.device), config.sampling.applied(world.simulator))
+    sampling = config.sampling.applied(world.simulator)
+    simulator = Simulator(world.world.to(config.device), sampling)
     frames = random_stretches(games, 1, sizes.frames, seed)
     yield measure_tokenizer(world.world.tokenizer, frames, seen, batch, config.device)
     forced = consecutive_stretches(games, _FORCED_STEPS)
@@ -138,6 +143,10 @@ def _parts(
     yield measure_forced(simulator, some(forced, count, seed), reach, batch, seed)
     windows = random_stretches(games, _horizon(games), sizes.windows, seed)
     yield measure_open_loop(simulator, windows, seen, reach, batch, seed)
+    at_one = Simulator(simulator.world, dataclasses.replace(sampling, steps=1))
+    moments = random_stretches(games, min(FUTURES_STEPS, _horizon(games)), sizes.futures, seed)
+    painted = partial(rebuilt, world.world.tokenizer, device=config.device)
+    yield measure_futures({sampling.steps: simulator, 1: at_one}, painted, moments, reach, batch, seed)
     if seen is not None:
         starts = random_stretches(games, HELD_STEPS, sizes.starts, seed)
         # As the user's own recording describes it: a world that came from elsewhere names no emulator of ours to load.

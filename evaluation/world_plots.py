@@ -20,6 +20,8 @@ def plot_curves(curves: dict[str, Any], folder: Path) -> list[str]:
     things = {name: curve for name, curve in curves.items() if " within " in name}
     if things:
         pictures.append(_draw(things, "share of rollouts", folder, "things.png"))
+    if "ranks" in curves:
+        pictures.append(_draw_ranks(curves["ranks"], folder, "ranks.png"))
     if curves.get("termination_reliability", {}).get("count"):
         pictures.append(_draw_reliability(curves["termination_reliability"], folder, "termination.png"))
     return pictures
@@ -49,6 +51,22 @@ def _draw_reliability(table: Curve, folder: Path, name: str) -> str:
     axes.plot(table["probability"], table["share"], marker="o")
     axes.set(xlabel="probability that was given to the end of the game", ylabel="share in which it ended")
     axes.grid(alpha=0.3)
+    figure.savefig(folder / name, dpi=120)
+    pyplot.close(figure)
+    return name
+
+
+def _draw_ranks(histogram: Curve, folder: Path, name: str) -> str:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 4), layout="constrained")
+    ranks, shares = histogram["rank"], histogram["value"]
+    below = [share - low for share, low in zip(shares, histogram["low"], strict=True)]
+    above = [high - share for share, high in zip(shares, histogram["high"], strict=True)]
+    axes.bar(ranks, shares, yerr=[below, above], color="0.7", ecolor="0.3")
+    axes.axhline(1 / len(ranks), color="C0", label="the recorded future is one of them")
+    axes.set(xlabel="dreamt futures that are more central than the recorded one", ylabel="share of moments")
+    axes.legend()
     figure.savefig(folder / name, dpi=120)
     pyplot.close(figure)
     return name

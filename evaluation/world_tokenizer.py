@@ -30,12 +30,12 @@ def measure_tokenizer(
     doubles: list[Verdict] = []
     for chosen in tqdm(list(in_batches(stretches, batch)), desc="tokenizer", unit="batch"):
         before, frames = (np.stack([each.game.frames[each.moment + k] for each in chosen]) for k in (0, 1))
-        rebuilt = _rebuilt(tokenizer, frames, device)
+        again = rebuilt(tokenizer, frames, device)
         clusters += [each.game.index for each in chosen]
-        errors.append(squared_errors(rebuilt, frames))
-        moving.append(squared_errors(rebuilt, frames, moving_pixels(before, frames)))
+        errors.append(squared_errors(again, frames))
+        moving.append(squared_errors(again, frames, moving_pixels(before, frames)))
         if sight is not None:
-            read, real = sight.read(rebuilt), sight.read(frames)
+            read, real = sight.read(again), sight.read(frames)
             balls.append(presence_recall(read.things["ball"], real.things["ball"]))
             doubles.append(ghosts(read.balls))
     rows = [
@@ -53,7 +53,8 @@ def measure_tokenizer(
 
 
 @torch.no_grad()
-def _rebuilt(tokenizer: Tokenizer, frames: Frames, device: torch.device | str) -> Frames:
+def rebuilt(tokenizer: Tokenizer, frames: Frames, device: torch.device | str) -> Frames:
+    """Frames as the tokenizer paints them."""
     pixels = to_pixels(torch.from_numpy(frames).to(device))
     return np.asarray(to_frames(tokenizer.decode(tokenizer.encode(pixels))).cpu().numpy())
 

@@ -31,6 +31,7 @@ from evaluation.report import Part, Report, Row, Target, certain
 from evaluation.sights import Seconds, Sight, sight
 from evaluation.world_control import measure_control
 from evaluation.world_forced import measure_forced
+from evaluation.world_futures import FUTURES_STEPS, measure_futures
 from evaluation.world_lanes import lane_policies, lanes_part, recorded_log
 from evaluation.world_open_loop import measure_open_loop
 from evaluation.world_targets import world_targets
@@ -123,6 +124,24 @@ def test_a_stretch_has_as_much_context_as_there_is(games: list[HeldOutGame]) -> 
     assert sum(each.steps for each in consecutive_stretches(games, 30)) == sum(map(len, games))
     moments = {(each.game.index, each.moment) for each in random_stretches(games, _STEPS, count=1000, seed=0)}
     assert moments == {(each.index, moment) for each in games for moment in range(len(each) - _STEPS + 1)}
+
+
+# ---- many futures of one moment --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_all_futures_of_the_real_game_are_what_was_recorded(
+    games: list[HeldOutGame], twin: Twin, known: Known, fault: bool
+) -> None:
+    """The executed ticks leave nothing to chance."""
+    good, bad = TwinSimulator(twin, known), TwinSimulator(twin, known, late_frames=True)
+    simulators: Any = {2: bad if fault else good, 1: bad}
+    stretches = random_stretches(games, FUTURES_STEPS, count=6, seed=0)
+    part = measure_futures(simulators, lambda frames: frames, stretches, _REACH, batch=40, seed=0)
+    figures = _values(part)
+    assert figures["futures/gain"] == (0 if fault else 1)
+    assert (figures["futures/energy_2_evaluations"] == 0) == (not fault)
+    assert (part.curves["ranks"]["value"][-1] == 1) == fault
 
 
 # ---- control ---------------------------------------------------------------------------------------------------------
@@ -298,12 +317,12 @@ def test_the_command_measures_a_game_that_nobody_can_read(toy: Path, capsys: pyt
     report = json.loads((toy / "report/report.json").read_text())
     assert "reward mode" in report["facts"]["sampling"]
     rows = {row["key"]: row for row in report["rows"]}
-    assert {"tokenizer/psnr_moving", "forced/gain", "open_loop/gain_8", "lanes/dead"} <= set(rows)
+    assert {"tokenizer/psnr_moving", "forced/gain", "open_loop/gain_8", "futures/gain", "lanes/dead"} <= set(rows)
     assert rows["forced/gain"]["clusters"] == 3
     assert not any("ball" in key or key.startswith("control") for key in rows)
     markdown = (toy / "report/report.md").read_text()
     assert all(row["what"] in markdown for row in report["rows"])
-    for picture in ("drift.png", "termination.png"):
+    for picture in ("drift.png", "ranks.png", "termination.png"):
         assert picture in markdown
         assert (toy / "report" / picture).stat().st_size > 1000
 

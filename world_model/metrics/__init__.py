@@ -7,6 +7,7 @@
     events        rewards and ends that come, come late, or never came: F1 with a tolerance
     calibration   are probabilities what they say: Brier score, reliability, expected calibration error
     control       does the paddle obey
+    futures       several dreams of one moment: energy score, and the rank of what came among them
     lanes         when a long dream died: frozen, blank, without ball, without scores
     score         does the score in the picture move with the rewards, and do games end where they must
 
@@ -14,5 +15,6 @@ Nothing here reads a file, draws from a global generator, or knows what made the
 environment. What is counted per case comes back per case, so that an interval can be taken over episodes.
 
 Letters of the shape suffixes: B cases side by side (frames, windows, starts), H rows, W columns, C channels, T steps in
-a row, E rows of sums (episodes, rollouts), G games, D coordinates, N anything else counted.
+a row, E rows of sums (episodes, rollouts), G games, D coordinates, M futures of one moment, R ranks, N anything else
+counted.
 """
