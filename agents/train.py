@@ -124,8 +124,7 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
     dreamt = None
     if real != config.env:
         # Whole games as they are shipped, whatever short or odd ones it learned from.
-        whole = dataclasses.replace(config.dream, start="episode", max_episode_steps=None, on_drift="report")
-        dreamt = (config.env, whole.given())
+        dreamt = (config.env, config.dream.whole_games().given())
         options = {**config.dream.given(), "digest": Dream(_options(config)).shared.digest}
         training |= {"dream": options, "real_lanes": config.real_lanes}
     grading = GradingConfig(config.env, real, dreamt, every, episodes, config.steps, config.network, training)

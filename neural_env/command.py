@@ -108,6 +108,11 @@ STAGES: dict[str, Stage] = {
         "train in the dream and in the game, and see what either is worth in the game",
         "the same command goes on: runs that are done are recalled, others go on from their last graded policy",
     ),
+    "temperatures": Stage(
+        "evaluation.transfer.temperatures:temperatures",
+        "train in dreams of several temperatures, and see what each is worth in the game",
+        "the same command goes on: runs that are done are recalled, others go on from their last graded policy",
+    ),
     "loop": Stage(
         "evaluation.loop.command:loop",
         "from nothing to an agent with few real steps: play, record, learn, dream, play better",

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.policy_file import read_record
 from evaluation.gap_report.transfer import measure_transfer
-from evaluation.transfer.arms import Unready
 from evaluation.transfer.command import TransferConfig, transfer
 from evaluation.transfer.figures import exploitation, final_less_best, improvement, transfer_ratio
 from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained, read_outcome, write_outcome
+from evaluation.transfer.setting import RunsConfig, Unready
 from evaluation.transfer.table import table
+from evaluation.transfer.temperatures import TemperaturesConfig, temperatures
 from toy_long_runs import toy_transfer
 from world_model.plain_config import InvalidConfig
 
@@ -24,7 +26,7 @@ DRAWS = 500
 def _run(arm: Arm, seed: int, mean: float, curve: tuple[Stage, ...] = (), chosen: float | None = None) -> Trained:
     games = np.random.default_rng(seed).normal(0, 1, 40)
     returns = tuple((games - games.mean() + mean).tolist())
-    return Trained(arm, seed, 100, returns, () if chosen is None else (chosen,) * 40, curve)
+    return Trained(arm, seed, 100, returns, (), () if chosen is None else (chosen,) * 40, curve)
 
 
 @pytest.fixture
@@ -123,6 +125,7 @@ def test_every_arm_runs_once_and_is_recalled(config: TransferConfig, capsys: pyt
         (arm, seed) for arm in ("dream", "real", "matched", "clone", "random") for seed in (0, 1)
     }
     assert all(len(run.returns) == 3 for run in outcome.runs)
+    assert all(len(run.dreamt_returns) == (3 if run.arm == "dream" else 0) for run in outcome.runs)
     (matched, _) = outcome.of("matched")
     assert matched.steps == outcome.real_steps
     assert [stage.steps for stage in outcome.of("dream")[0].curve] == [32, 64]
@@ -160,3 +163,29 @@ def test_without_the_recording_two_controls_are_left_out(config: TransferConfig)
 def test_an_unknown_arm_is_refused(config: TransferConfig) -> None:
     with pytest.raises(Unready, match="no arm 'dreem'"):
         transfer(dataclasses.replace(config, arms="dreem"))
+
+
+# ---- temperatures --------------------------------------------------------------------------------------------------
+
+
+def test_each_temperature_is_learned_in_and_scored_on_both_sides(
+    tmp_path: Path, config: TransferConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = {each.name: getattr(config, each.name) for each in dataclasses.fields(RunsConfig)}
+    sweep = TemperaturesConfig(**{**common, "out": tmp_path, "temperatures": (0.5, 2.0), "seeds": 1})
+    temperatures(sweep)
+    found = json.loads((tmp_path / "temperatures.json").read_text())
+    assert [line["temperature"] for line in found["lines"]] == [0.5, 2.0, None]
+    cold, hot, random = found["lines"]
+    assert cold["dreamt"]["count"] == hot["real"]["count"] == random["real"]["count"] == sweep.episodes
+    assert random["dreamt"] is None
+    for folder, temperature in (("0.5", 0.5), ("2", 2.0)):
+        policy = next((tmp_path / folder / "dream-0" / "policies").glob("*.json"))
+        assert read_record(policy.with_suffix("")).training["dream"]["temperature"] == temperature
+    assert "| random play |" in capsys.readouterr().out
+    assert (tmp_path / "temperatures.png").stat().st_size > 1000
+
+
+def test_a_temperature_is_named_once(config: TransferConfig, tmp_path: Path) -> None:
+    with pytest.raises(Unready, match="each once"):
+        temperatures(TemperaturesConfig(config.game, tmp_path, temperatures=(1.0, 1.0)))

@@ -69,7 +69,7 @@ def toy_transfer(folder: Path) -> TransferConfig:
     return TransferConfig(
         TRANSFERRED.name,
         folder / "out",
-        folder / "recording",
+        data=folder / "recording",
         steps=64,
         seeds=2,
         episodes=3,

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.gap_report.metric import Cases, Findings, Metric, measured, not_measured
-from evaluation.transfer.figures import exploitation, final_less_best, gained, improvement, mean_returns, transfer_ratio
+from evaluation.transfer.figures import (
+    Which,
+    exploitation,
+    final_less_best,
+    gained,
+    improvement,
+    mean_returns,
+    transfer_ratio,
+)
 from evaluation.transfer.outcome import ARMS, Arm, Outcome, read_outcome
 from world_model.metrics.resampling import Drawn
 
@@ -33,24 +41,24 @@ def measure_transfer(runs: Path | None, world: str | None, draws: int, seed: int
         return Findings([not_measured(key, "F", what, _OF_ANOTHER) for key, what in _PLACES.items()])
     how = f"{outcome.algorithm}, {outcome.steps:,} steps, {len(outcome.of('dream'))} runs"
     found = [
-        _ratio(outcome, "F1", False, draws, seed, how),
+        _ratio(outcome, "F1", "returns", draws, seed, how),
         _improvement(outcome, "F2", "matched", draws, seed, how),
         _improvement(outcome, "F2.clone", "clone", draws, seed, how),
         _of_runs(outcome, "F3", exploitation, how),
         _of_runs(outcome, "F3.final", final_less_best, how),
-        _ratio(outcome, "F4", True, draws, seed, how),
+        _ratio(outcome, "F4", "chosen_returns", draws, seed, how),
     ]
     return Findings(found, {"transfer": _curves(outcome)})
 
 
-def _ratio(outcome: Outcome, key: str, chosen: bool, draws: int, seed: int, how: str) -> Metric:
+def _ratio(outcome: Outcome, key: str, which: Which, draws: int, seed: int, how: str) -> Metric:
     if missing := _unscaled(outcome):
         return not_measured(key, "F", _PLACES[key], missing)
     alike = transfer_ratio(outcome, draws, seed + 10, "real")
     nothing = transfer_ratio(outcome, draws, seed + 20, "random")
     return measured(
         *(key, "F", _PLACES[key]),
-        transfer_ratio(outcome, draws, seed, chosen=chosen),
+        transfer_ratio(outcome, draws, seed, which=which),
         _cases(outcome),
         better="higher",
         floor=alike,

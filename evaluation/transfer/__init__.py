@@ -4,5 +4,6 @@ arms, run           what is trained and where, and all of it, resumably
 outcome             what came of it, on disk
 figures             transfer ratio, improvement, exploitation, each with its interval
 table, pictures     the same for people
-command             the stage
+setting, command    the stage
+temperatures        another stage: the same for dreams of several temperatures
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,28 +16,30 @@ from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained
 from world_model.metrics.intervals import Floats
 from world_model.metrics.resampling import Drawn, policies_and_episodes
 
+Which = Literal["returns", "dreamt_returns", "chosen_returns"]  # fields of Trained
+
 
 @dataclass(frozen=True)
 class Means:
-    """The mean real return of an arm, and of each of its runs."""
+    """The mean return of an arm, and of each of its runs."""
 
     mean: Drawn
     of_runs: Floats  # [R]
     drawn_runs: Floats  # [D, R], runs and games drawn
 
 
-def mean_returns(runs: list[Trained], draws: int, seed: int, chosen: bool = False) -> Means:
-    """Of the last policies of these runs, or of those that the dream alone would choose."""
-    returns_RE = np.array([run.chosen_returns if chosen else run.returns for run in runs], np.float64)
+def mean_returns(runs: list[Trained], draws: int, seed: int, which: Which = "returns") -> Means:
+    """Of these runs."""
+    returns_RE = np.array([getattr(run, which) for run in runs], np.float64)
     count, games = returns_RE.shape
     which_DR, games_DRE = policies_and_episodes(count, games, draws, seed)
     drawn_DR = returns_RE[which_DR[..., None], games_DRE].mean(axis=-1)
     return Means(Drawn(float(returns_RE.mean()), drawn_DR.mean(axis=-1)), returns_RE.mean(axis=1), drawn_DR)
 
 
-def transfer_ratio(outcome: Outcome, draws: int, seed: int, arm: Arm = "dream", chosen: bool = False) -> Drawn:
+def transfer_ratio(outcome: Outcome, draws: int, seed: int, arm: Arm = "dream", which: Which = "returns") -> Drawn:
     """The normalised real return of an arm: 1, as good as the same algorithm in the real game."""
-    ours = mean_returns(outcome.of(arm), draws, seed, chosen).mean
+    ours = mean_returns(outcome.of(arm), draws, seed, which).mean
     zero, one = _scale(outcome, draws, seed)
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = (ours.draws - zero.draws) / (one.draws - zero.draws)

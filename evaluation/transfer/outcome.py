@@ -39,7 +39,8 @@ class Trained:
     seed: int
     steps: int  # of environments
     returns: tuple[float, ...]  # of its last policy, in real games
-    chosen_returns: tuple[float, ...]  # likewise, of the one that the dream alone would choose; () without a dream
+    dreamt_returns: tuple[float, ...]  # of the same, in as many dreamt ones; () without a dream
+    chosen_returns: tuple[float, ...]  # as `returns`, of the policy that the dream alone would choose
     curve: tuple[Stage, ...]
 
 

@@ -29,7 +29,7 @@ def table(outcome: Outcome) -> str:
     runs_of_dream = len(outcome.of("dream"))
     if outcome.of("random") and outcome.of("real"):
         ratio = transfer_ratio(outcome, _DRAWS, _SEED)
-        chosen = transfer_ratio(outcome, _DRAWS, _SEED, chosen=True)
+        chosen = transfer_ratio(outcome, _DRAWS, _SEED, which="chosen_returns")
         lines += [
             f"  {_shown(ratio, runs_of_dream, '.3f'):<28} transfer ratio",
             f"  {_shown(chosen, runs_of_dream, '.3f'):<28} the same, of the policies that the dream would choose",
