@@ -119,16 +119,21 @@ def _termination_rows(forced: Sequence[Forced], games: Sequence[int], clusters: 
     def calibration_error(pairs_B2: Floats) -> float:
         return expected_calibration_error(reliability(pairs_B2[:, 0], pairs_B2[:, 1] > 0))
 
-    ends = [match_events(each.terminated, each.stretch.terminated, TOLERANCE) for each in forced]
     note = f"{int(real.sum()):,} ends in {len(real):,} steps"
     skill = estimate_of_sums(brier_sums(probability, real), brier_skill, clusters)
-    found = estimate_of_sums(event_sums(ends), f1, games)
     error = estimate_of(pairs, calibration_error, clusters, draws=200)
     return [
         Row("forced/end_skill", "end of the game: Brier skill (1 is perfect, 0 the base rate)", skill, "", note),
         Row("forced/end_calibration", "end of the game: calibration error", error, "%", note),
-        Row("forced/end_f1", f"end of the game: F1 at +-{TOLERANCE} step", found, "", note),
+        _end_row("forced/end_f1", TOLERANCE, forced, games, note),
+        _end_row("forced/end_f1_3", 3, forced, games, note),
     ]
+
+
+def _end_row(key: str, tolerance: int, forced: Sequence[Forced], games: Sequence[int], note: str) -> Row:
+    matches = [match_events(each.terminated, each.stretch.terminated, tolerance) for each in forced]
+    found = estimate_of_sums(event_sums(matches), f1, games)
+    return Row(key, f"end of the game: F1 within {tolerance} steps", found, "", note)
 
 
 def _terminations(forced: Sequence[Forced]) -> tuple[Floats, Bools]:

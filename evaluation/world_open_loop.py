@@ -113,7 +113,7 @@ def _gain(run: OpenLoopRun, step: int, draws: int = 2000) -> Estimate:
 
 
 def _gain_rows(run: OpenLoopRun, drift: Sequence[Estimate]) -> list[Row]:
-    printed = sorted({step for step in (8, len(drift)) if step <= len(drift)})
+    printed = sorted({step for step in (4, 8, len(drift)) if step <= len(drift)})
     rows = [
         Row(f"open_loop/gain_{step}", f"open loop: gain over the seed frame at step {step}", _gain(run, step), "dB")
         for step in printed

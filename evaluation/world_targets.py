@@ -26,7 +26,15 @@ _PONG = {
     "lanes/ends": Target(least=1),
     "speed/constant_cost": Target(least=0.99, most=1.01),
 }
-_TARGETS = {"Pong": _PONG}
+_DOOM_TAKE_COVER = {
+    "forced/gain": Target(least=1.5),
+    "open_loop/gain_4": Target(least=2),
+    "forced/end_f1_3": Target(least=0.9),
+    "futures/gain": Target(least=0, whole_interval=True),
+    "futures/flatness": Target(least=0.05),
+    "lanes/dead": Target(most=0),
+}
+_TARGETS = {"Pong": _PONG, "DoomTakeCover": _DOOM_TAKE_COVER}
 
 
 def world_targets(game_name: str) -> dict[str, Target]:
