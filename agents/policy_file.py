@@ -145,8 +145,11 @@ def _checked_record(plain: Any) -> PolicyRecord:
         raise ValueError(f"kind is {record.kind!r}; expected one of {get_args(Kind)}")
     if not 0 <= record.constant < record.num_actions:
         raise ValueError(f"constant is {record.constant}; expected 0 to {record.num_actions - 1}")
-    if record.actions and sorted(record.actions) != list(range(record.num_actions)):
-        raise ValueError(f"actions must name each of {record.num_actions} actions once, found {record.actions}")
+    there_are = range(record.num_actions)
+    if record.actions and (len(record.actions) != len(there_are) or not set(record.actions) <= set(there_are)):
+        raise ValueError(
+            f"actions must say which of {record.num_actions} actions replaces each of them, found {record.actions}"
+        )
     if not (0.0 <= record.epsilon <= 1.0 and record.temperature > 0.0):
         raise ValueError(f"epsilon {record.epsilon} must lie in 0..1 and temperature {record.temperature} above 0")
     return record

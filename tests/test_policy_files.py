@@ -138,14 +138,16 @@ def test_draws_follow_the_probabilities_temperature_and_epsilon(saved: Path) -> 
     assert shares(deterministic=True).max() == 1.0
 
 
-def test_swapped_actions_are_swapped(saved: Path) -> None:
+@pytest.mark.parametrize("actions", [(2, 1, 0), (1, 1, 2)])
+def test_actions_are_replaced_as_the_record_says(saved: Path, actions: tuple[int, ...]) -> None:
+    """Swapped, or one of them never taken."""
     from agents.policy_file import load_weights, read_record
 
-    swapped = saved.with_name("swapped")
-    save_policy(swapped, dataclasses.replace(read_record(saved), actions=(2, 1, 0)), load_weights(saved))
+    renamed = saved.with_name(f"renamed-{actions}")
+    save_policy(renamed, dataclasses.replace(read_record(saved), actions=actions), load_weights(saved))
     frames = _frames(50)
-    plain, other = (load_policy(path, deterministic=True) for path in (saved, swapped))
-    assert np.array_equal(2 - plain(frames, _lanes(50)), other(frames, _lanes(50)))
+    plain, other = (load_policy(path, deterministic=True) for path in (saved, renamed))
+    assert np.array_equal(np.array(actions)[plain(frames, _lanes(50))], other(frames, _lanes(50)))
 
 
 def test_an_agent_goes_on_from_a_policy_file(ppo: PPO, saved: Path, toy_id: str) -> None:
@@ -240,7 +242,8 @@ def test_a_pickle_under_our_names_is_refused_and_never_run(
     [
         ("kind", "os.system"), ("num_actions", 10**12), ("num_actions", -1), ("num_actions", 2.5),
         ("num_actions", True), ("constant", 99), ("temperature", 0.0), ("temperature", float("nan")), ("epsilon", 2),
-        ("actions", [0, 0, 1]), ("format", 2), ("unknown", 1), ("network", None), ("network", {"size": 1}),
+        ("actions", [0, 1]), ("actions", [0, 1, 3]), ("format", 2), ("unknown", 1),
+        ("network", None), ("network", {"size": 1}),
         ("network", {**dataclasses.asdict(SMALL), "motion": 1}),
         ("network", {"stack": 4, "size": 84, "channels": [10**9, 4, 4], "width": 16}),
         ("network", {"stack": 4, "size": 84, "channels": [4, 4], "width": 16}),
