@@ -66,7 +66,8 @@ def _draw_ranks(histogram: Curve, folder: Path, name: str) -> str:
     axes.bar(ranks, shares, yerr=[below, above], color="0.7", ecolor="0.3")
     axes.axhline(1 / len(ranks), color="C0", label="the recorded future is one of them")
     axes.set(xlabel="dreamt futures that are more central than the recorded one", ylabel="share of moments")
-    axes.legend()
+    axes.set_xticks(ranks[::2])
+    axes.legend(loc="upper left")  # futures that vary too little pile up on the right
     figure.savefig(folder / name, dpi=120)
     pyplot.close(figure)
     return name

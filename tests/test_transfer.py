@@ -132,6 +132,9 @@ def test_every_arm_runs_once_and_is_recalled(config: TransferConfig, capsys: pyt
     assert all(stage.dreamt is not None for stage in outcome.of("dream")[0].curve)
     assert all(stage.dreamt is None for stage in outcome.of("real")[0].curve)
     assert len({run.returns for run in outcome.of("real")}) == 2, "both seeds played the same"
+    for arm in ("dream", "real", "matched"):
+        policy = next((config.out / f"{arm}-0" / "policies").glob("*.json"))
+        assert read_record(policy.with_suffix("")).training["reward_scale"] == config.reward_scale != 1
     assert (config.out / "transfer.png").stat().st_size > 1000
     assert "transfer ratio" in capsys.readouterr().out
 

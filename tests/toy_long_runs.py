@@ -76,6 +76,7 @@ def toy_transfer(folder: Path) -> TransferConfig:
         dream=_DREAM,
         algo=_ALGO,
         network=FrameNetworkConfig(channels=(4, 4, 4), width=16),
+        reward_scale=0.5,
         judged=2,
         judged_episodes=1,
         clone_steps=2,
