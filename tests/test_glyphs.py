@@ -41,6 +41,15 @@ def test_what_is_seen_for_long_is_met_closely_though_it_comes_but_once(tmp_path:
     assert apart.max() < 0.15
 
 
+def test_of_tokens_that_are_all_different_no_kind_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pictures never repeat there are more tokens than can be compared: those that are must be any of them."""
+    monkeypatch.setattr("world_model.training.typical_tokens._MOST", 100)
+    latents = np.random.default_rng(0).uniform(-1, 1, (500, 4, 1)).astype(np.float16)
+    centres = typical_tokens(latents, 10, tmp_path)
+    assert centres.min() < -0.5
+    assert centres.max() > 0.5
+
+
 def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> None:
     latents = np.zeros((50, 9, 16), np.float16)
     latents[::2, 3] = 0.5

@@ -107,14 +107,31 @@ def test_another_setting_in_the_same_folder_is_refused_by_name(
 
 def test_a_rollout_from_a_recording_shows_both_games(trained: Path, tmp_path: Path) -> None:
     video = tmp_path / "both.mp4"
-    arguments = ["--world", str(trained / "run/world"), "--start", str(trained / "recording"), "--first", "3"]
-    assert run(["world", "rollout", *arguments, "--steps", "5", "--out", str(video)]) == 0
+    arguments = ["--world", str(trained / "run/world"), "--start", str(trained / "recording")]
+    arguments += ["--episode", "0", "--first", "3", "--steps", "5", "--out", str(video)]
+    assert run(["world", "rollout", *arguments]) == 0
     pictures = iio.imread(video)
     recording = Recording.open(trained / "recording")
     real = recording.load(recording.entries("test")[0]).frames[4]
     assert len(pictures) == 5
     left = pictures[0][: 36 * 9, : 36 * 9].reshape(36, 9, 36, 9, 3)[:, 4, :, 4]
     assert np.abs(left.astype(int) - real).mean() < 12  # H.264 is lossy
+
+
+def test_a_rollout_of_no_chosen_moment_is_drawn_by_its_seed_and_says_so(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A film that nobody has picked: whoever doubts it draws it again."""
+    arguments = ["--world", str(trained / "run/world"), "--start", str(trained / "recording"), "--steps", "5"]
+    told = []
+    for seed in (0, 0, 1, 2):
+        assert run(["world", "rollout", *arguments, "--seed", str(seed), "--out", str(tmp_path / "both.gif")]) == 0
+        told.append(capsys.readouterr().out)
+        assert f"seed {seed}" in told[-1]
+        assert "5 steps" in told[-1]
+    moments = [each.partition("from frame")[2].partition(", seed")[0] for each in told]
+    assert moments[0] == moments[1]
+    assert len(set(moments)) > 1
 
 
 def test_a_rollout_from_a_picture_follows_a_file_of_actions(trained: Path, tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ class RolloutConfig:
     out: Path  # ends in .mp4 or .gif
     start: str = "0"  # number of one of the world's starts, a picture of the game, or a recording
     split: str = "test"  # of the recording
-    episode: int = 0  # within the split
-    first: int = 0  # frame of the episode that the dream begins at
+    episode: int | None = None  # within the split; default: drawn by the seed
+    first: int | None = None  # frame of the episode that the dream begins at; default: drawn by the seed
     actions: Path | None = None  # a file of actions; default: the recording's ticks, or nothing but the first action
     steps: int | None = None  # default: as many as there are actions, at most 256 of a recording
-    seed: int = 0
+    seed: int = 0  # of the dream, and of the moment where none is named
     sampling: SamplingChanges = field(default_factory=SamplingChanges)
 
 
@@ -49,6 +49,7 @@ class _Moment:
     context: Context
     executed_TK: npt.NDArray[np.int64]
     real_THWC: Frames | None
+    told: str = ""  # which moment it is
 
 
 _STEPS = 256
@@ -67,7 +68,7 @@ def rollout(config: RolloutConfig) -> None:
     pictures = _pictures(simulator, moment.context, executed_TK, real_THWC, config.seed, totals)
     write_video(config.out, tqdm(pictures, total=len(executed_TK), unit="frame"), world.world.config.game.render_fps)
     shown = "dream" if real_THWC is None else "real | dream"
-    print(f"{config.out}: {shown}, {len(executed_TK)} steps, {totals[0]:+g} points in the dream")
+    print(f"{config.out}: {shown}, {len(executed_TK)} steps, {totals[0]:+g} points in the dream{moment.told}")
 
 
 def _pictures(
@@ -104,18 +105,23 @@ def _moment(config: RolloutConfig, world: LoadedWorld) -> _Moment:
 
 def _recorded(config: RolloutConfig, world: LoadedWorld) -> _Moment:
     recording = Recording.open(config.start)
-    entries = recording.entries(config.split)
-    if not 0 <= config.episode < len(entries):
-        raise ValueError(f"no episode {config.episode} in {config.split} of {config.start}; it has {len(entries)}")
-    episode = recording.load(entries[config.episode])
+    entries, generator = recording.entries(config.split), np.random.default_rng(config.seed)
+    number = int(generator.integers(max(1, len(entries)))) if config.episode is None else config.episode
+    if not 0 <= number < len(entries):
+        raise ValueError(f"no episode {number} in {config.split} of {config.start}; it has {len(entries)}")
+    episode = recording.load(entries[number])
     if episode.executed is None:
         raise ValueError(f"{config.start} is an imported video: nobody knows what was played in it")
-    if not 0 <= config.first < len(episode):
-        raise ValueError(f"first is {config.first}; the episode has frames 0 to {len(episode) - 1} to go on from")
-    begin = max(0, config.first + 1 - world.world.config.dynamics.reach)
-    context = Context(episode.frames[begin : config.first + 1], episode.executed[begin : config.first])
-    stop = min(len(episode), config.first + (config.steps or _STEPS))
-    return _Moment(context, episode.executed[config.first : stop], episode.frames[config.first + 1 : stop + 1])
+    steps = config.steps or _STEPS
+    # Where it is drawn, the real game goes on for all of the steps if it is long enough.
+    first = int(generator.integers(max(1, len(episode) + 1 - steps))) if config.first is None else config.first
+    if not 0 <= first < len(episode):
+        raise ValueError(f"first is {first}; the episode has frames 0 to {len(episode) - 1} to go on from")
+    begin = max(0, first + 1 - world.world.config.dynamics.reach)
+    context = Context(episode.frames[begin : first + 1], episode.executed[begin:first])
+    stop = min(len(episode), first + steps)
+    told = f"; from frame {first} of episode {number} in {config.split}, seed {config.seed}"
+    return _Moment(context, episode.executed[first:stop], episode.frames[first + 1 : stop + 1], told)
 
 
 def _held(file: Path, world: LoadedWorld) -> npt.NDArray[np.int64]:

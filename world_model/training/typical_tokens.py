@@ -15,7 +15,7 @@ from tqdm import tqdm
 from data_gen.atomic import write_atomically
 
 _AT_ONCE = 4_000  # frames
-_MOST = 200_000  # different tokens, the most frequent
+_MOST = 200_000  # different tokens, the most frequent; of those that are equally so, whichever are drawn
 # What comes often is to be met closely, or every picture is a little off, and what comes seldom, as a ball at the edge
 # of a paddle, is not to be forgotten: a token counts as often as it is seen, to this power.
 _FREQUENCY = 0.75
@@ -28,12 +28,13 @@ def typical_tokens(latents: npt.NDArray[Any], count: int, folder: Path) -> Tenso
     file = folder / f"typical-{count}.npy"
     if not file.exists():
         content = io.BytesIO()
-        np.save(content, _centres(*_different(latents), count, torch.Generator().manual_seed(0)).numpy())
+        different = _different(latents, np.random.default_rng(0))
+        np.save(content, _centres(*different, count, torch.Generator().manual_seed(0)).numpy())
         write_atomically(file, content.getvalue())
     return torch.from_numpy(np.load(file))
 
 
-def _different(latents: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
+def _different(latents: npt.NDArray[Any], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
     """The different contents [X, D], and in how many frames each is seen [X].
 
     Not how often a token changes to it: a figure of a score comes once in a game, and is then seen for long.
@@ -43,7 +44,9 @@ def _different(latents: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
         for first in tqdm(range(0, len(latents), _AT_ONCE), "different tokens", leave=False)
     ]
     tokens, counts = _counted(*map(np.concatenate, zip(*parts, strict=True)))
-    frequent = np.sort(np.argsort(-counts, kind="stable")[:_MOST])
+    # Where every token is seen but once, as in a game in three dimensions, the first in order are all of one kind.
+    drawn = generator.permutation(len(counts))
+    frequent = np.sort(drawn[np.argsort(-counts[drawn], kind="stable")[:_MOST]])
     return torch.from_numpy(tokens[frequent]).float(), torch.from_numpy(counts[frequent])
 
 
