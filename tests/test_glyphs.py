@@ -59,7 +59,7 @@ def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> N
 
 
 def test_a_token_is_the_glyph_it_is_most_like() -> None:
-    glyphs = Glyphs(3, 32, 16)
+    glyphs = Glyphs(3, 32, 16, 0.1)
     glyphs.contents_VD.copy_(torch.tensor([0.0, 0.2, 0.9])[:, None].expand(3, 16))
     tokens = torch.tensor([[0.01, 0.85], [0.15, 2.0]])[..., None].expand(2, 2, 16)
     assert glyphs.nearest(tokens).tolist() == [[0, 2], [1, 2]]

@@ -64,7 +64,7 @@ def test_context_noise_says_what_it_did() -> None:
 def test_a_change_that_was_missed_is_missing_until_something_moves_there() -> None:
     moves = torch.rand(64, 12, 9, generator=torch.Generator().manual_seed(0)) < 0.3
     latents = (moves.cumsum(1) * 0.5)[..., None].expand(-1, -1, -1, 16)
-    run = with_missed_changes(latents, _draws(rows=64), MissedConfig(clean_share=0.25, highest=1.0))
+    run = with_missed_changes(latents, _draws(rows=64), MissedConfig(clean_share=0.25, highest=1.0), 0.1)
     wrong = (run != latents).any(-1)
     assert 0.2 < 1 - wrong.flatten(1).any(1).float().mean() < 0.35
     assert wrong.any()

@@ -38,6 +38,7 @@ class DynamicsConfig:
     reach: int = 24  # frames of memory, the current one among them
     memory_width: int = 48  # numbers a token's key or value has in memory
     glyphs: int = 8192  # contents of tokens, told apart
+    least_change: float = 0.1  # of a token's latents, root mean square; below it, nothing that shows has moved
 
     def __post_init__(self) -> None:
         require_whole("width", self.width)
@@ -45,6 +46,8 @@ class DynamicsConfig:
         for name in ("stack", "glyphs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if not 0 <= self.least_change < 2:
+            raise ValueError(f"least_change is {self.least_change}; expected 0 to below 2, as latents are -1 to 1")
 
 
 class Dynamics(nn.Module):
@@ -76,7 +79,7 @@ class Dynamics(nn.Module):
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
         )
-        self.glyphs = Glyphs(config.glyphs, width, latent_width)
+        self.glyphs = Glyphs(config.glyphs, width, latent_width, config.least_change)
         self.register_buffer("phase_N", phases(grid), persistent=False)
         self.phase_N: Tensor
         self.known_embedding = LevelEmbedding(width)

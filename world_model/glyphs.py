@@ -18,7 +18,6 @@ from world_model.pixels import precise
 
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
-_CHANGED = 0.1  # root mean square of the difference of a token's latents; below it, nothing that shows has moved
 _SELDOM = -4.0  # how a gate that has learned nothing thinks of change
 _LEAST_ROWS = 8  # see few_rows
 
@@ -26,9 +25,10 @@ _LEAST_ROWS = 8  # see few_rows
 class Glyphs(nn.Module):
     """What a dynamics head knows of glyphs: their contents, how it reads them, and how it says what is next."""
 
-    def __init__(self, count: int, width: int, latent_width: int) -> None:
+    def __init__(self, count: int, width: int, latent_width: int, least_change: float) -> None:
         super().__init__()
         self.count = count
+        self.least_change = least_change
         self.register_buffer("contents_VD", torch.zeros(count, latent_width))
         self.contents_VD: Tensor
         self.read = nn.Linear(latent_width, width)
@@ -45,7 +45,7 @@ class Glyphs(nn.Module):
 
     def what_came(self, before_XND: Tensor, after_XND: Tensor) -> tuple[Tensor, Tensor]:
         """Which tokens changed, and the glyphs they changed to [X, N]; 0 for those that did not."""
-        changed_XN = changes(before_XND, after_XND)
+        changed_XN = changes(before_XND, after_XND, self.least_change)
         glyph_XN = torch.zeros_like(changed_XN, dtype=torch.int64)
         glyph_XN[changed_XN] = self.nearest(after_XND[changed_XN])
         return changed_XN, glyph_XN
@@ -74,14 +74,14 @@ class Glyphs(nn.Module):
         return logits
 
 
-def changes(before_XND: Tensor, after_XND: Tensor) -> Tensor:
-    """Which tokens do not stay as they are [X, N].
+def changes(before_XND: Tensor, after_XND: Tensor, least: float) -> Tensor:
+    """Which tokens do not stay as they are [X, N]: those that differ by more than `least`, root mean square.
 
     Example:
-        >>> changes(torch.zeros(1, 2, 4), torch.tensor([[[0.0] * 4, [1.0] * 4]])).tolist()
+        >>> changes(torch.zeros(1, 2, 4), torch.tensor([[[0.05] * 4, [1.0] * 4]]), least=0.1).tolist()
         [[False, True]]
     """
-    return (after_XND - before_XND).square().mean(-1) > _CHANGED**2
+    return (after_XND - before_XND).square().mean(-1) > least**2
 
 
 def phases(grid: tuple[int, int]) -> Tensor:

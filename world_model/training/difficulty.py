@@ -73,7 +73,7 @@ def step_errors(
         features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
         features_XNE = features.flatten(0, 1)
         predicted = expected(world.dynamics, features_XNE, now_BTND.flatten(0, 1)).view_as(now_BTND)
-        weights_BTN = change_weights(now_BTND, next_BTND, changed)
+        weights_BTN = change_weights(now_BTND, next_BTND, changed, world.config.dynamics.least_change)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
             known = 0 if start == 0 else context

@@ -96,7 +96,7 @@ class DynamicsTask:
             with torch.autocast(now_BTND.device.type, enabled=False):  # dreamt as it will be, not as it is learned
                 run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
             return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
-        run_BTND = with_missed_changes(now_BTND, draws, config.missed)
+        run_BTND = with_missed_changes(now_BTND, draws, config.missed, self._world.config.dynamics.least_change)
         run_BTND = with_strange_tokens(run_BTND, self._others_FND, draws, config.strange)
         return (*noised(run_BTND, draws, config.context_noise), run_BTND)
 
