@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from chromium import browser, chromium
 from data_gen.twin import Twin
 from evaluation import gap
 from evaluation.gap_report.contestants import UnfitZoo, contestants
-from evaluation.gap_report.episodes import DamagedTable, Planned, from_csv, to_csv
+from evaluation.gap_report.episodes import DamagedTable, Episode, Planned, Table, from_csv, to_csv
+from evaluation.gap_report.events import measure_events
 from evaluation.gap_report.matches import matches
 from evaluation.gap_report.metric import Metric, not_measured
 from evaluation.gap_report.pair import UnfitPair
@@ -39,6 +41,7 @@ from toy_dream import toy_world
 from toy_gap import FOLLOWERS, TINY, Follower, faulty_id
 from world_model.metrics.intervals import Estimate
 from world_model.metrics.lanes import Limits
+from world_model.starts import Start, Starts
 
 REAL = toy_gap.register()
 _NEVER = Limits(10**6, 10**6, 10**6, 10**6)
@@ -317,6 +320,40 @@ def test_both_sides_begin_at_the_same_moment_and_go_on_by_their_own_chance(tmp_p
     assert [starts[place].kind for place in found.starts] == ["beginning"] * len(found.starts)
     for side in (real, dreamt, env):
         side.close()
+
+
+def test_a_game_that_begins_alike_is_played_on_by_its_own_chance() -> None:
+    """Doom draws no stickiness: from one emulator seed, real against real would be the same game twice."""
+    with closing(Twin("DoomTakeCover")) as twin:
+        frame, _ = twin.reset(seed=5)
+        starts = Starts([Start(frame[None].copy(), 5, np.zeros((0, twin.game.ticks_per_step), np.int64))])
+    side = RealSide(gymnasium.spec("Real/DoomTakeCover-v0"), 2, starts)
+    assert all(np.array_equal(side.begin(lane, 0, seed=lane), frame) for lane in range(2))
+    shown = [side.step([0, 1], np.array([0, 0])).frames for _ in range(20)]
+    side.close()
+    assert any(not np.array_equal(*frames) for frames in shown)
+
+
+def test_a_policy_that_dies_early_in_the_dream_alone_is_named() -> None:
+    def episode(side: str, policy: str, place: int, length: int) -> Episode:
+        return Episode(side, policy, place, 0, length, "terminated", *[float(length)] * 5, 1, 0, 1.0, -1, 0, 0, 0)
+
+    lengths = {("dream", "good"): 60, ("dream", "poor"): 20}  # 100 and 20 in the real game
+    table = Table(
+        [
+            episode(side, policy, place, lengths.get((side, policy), {"good": 100, "poor": 20}[policy]))
+            for side in ("real", "again", "dream")
+            for policy in ("good", "poor")
+            for place in range(4)
+        ],
+        ["good", "poor"],
+    )
+    (found,) = [each for each in measure_events(table, draws=50, seed=0).metrics if each.key == "B2.mean"]
+    assert found.estimate.value == pytest.approx(0.4)
+    assert found.floor is not None
+    assert found.floor.value == 0
+    assert "good -40%" in found.note
+    assert "poor +0%" in found.note
 
 
 def _played(lanes: int, max_steps: int | None = None, limits: Limits = _NEVER, dream: str = REAL) -> list[Any]:

@@ -27,7 +27,7 @@ def measure_events(table: Table, draws: int, seed: int) -> Findings:
         ("B3.end", "ends of games", lambda each: each.ended == "terminated"),
     ]
     rates = [_rate(table, key, what, count, draws, seed) for key, what, count in counts]
-    return Findings([*rates, _lengths(table, draws, seed)])
+    return Findings([*rates, _lengths(table, draws, seed), _worst_mean_length(table, draws, seed)])
 
 
 def _rate(table: Table, key: str, what: str, count: Count, draws: int, seed: int) -> Metric:
@@ -107,4 +107,29 @@ def _lengths(table: Table, draws: int, seed: int) -> Metric:
         null_is="the lengths of the whole zoo, whoever plays",
         seed=seed,
         note=f"cut or truncated: {capped['real']} real, {capped['dream']} dreamt, of {length['real'].size} each",
+    )
+
+
+def _worst_mean_length(table: Table, draws: int, seed: int) -> Metric:
+    """B2.mean: by how much dream and real differ in a policy's mean length, of the policy where they differ most."""
+    length = {side: table.column(side, "length") for side in _sides(table)}
+    policies, episodes = length["real"].shape
+    which_DP, episodes_DPE = policies_and_episodes(policies, episodes, draws=draws, seed=seed)
+
+    def worst(other_PE: Floats) -> Drawn:
+        off_P = other_PE.mean(axis=1) / length["real"].mean(axis=1) - 1
+        ours, theirs = (each[which_DP[..., None], episodes_DPE].mean(axis=-1) for each in (other_PE, length["real"]))
+        return Drawn(float(np.abs(off_P).max()), np.abs(ours / theirs - 1).max(axis=-1))
+
+    off_P = length["dream"].mean(axis=1) / length["real"].mean(axis=1) - 1
+    return measured(
+        *("B2.mean", "B", "mean length of episodes: how far off, for the policy where it is farthest"),
+        worst(length["dream"]),
+        Cases(length["dream"].size, policies),
+        better="lower",
+        floor=worst(length["again"]),
+        null=worst(anyone(length["real"])),
+        null_is="the lengths of the whole zoo, whoever plays",
+        seed=seed,
+        note=", ".join(f"{name} {off:+.0%}" for name, off in zip(table.policies, off_P, strict=True)),
     )

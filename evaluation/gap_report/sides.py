@@ -17,7 +17,7 @@ from agents.games import DreamtGames, GameStep, SingleGames
 from data_gen.policy import Actions, Frames
 from data_gen.twin import Twin
 from neural_env.registration import is_dream
-from world_model.starts import Starts
+from world_model.starts import Start, Starts
 
 _WANTED = 1024  # actions that a shuffled side remembers
 
@@ -41,8 +41,9 @@ class GameSide(Protocol):
 class RealSide:
     """One environment a lane.
 
-    With the starts of a world, a twin is brought to start k by its emulator seed and ticks; without, and for any other
-    environment, start k is the reset's seed.
+    With the starts of a world, a twin is brought to start k by its emulator seed and ticks; where games begin alike
+    whatever the emulator's seed, as in Doom, that is the episode's own. Without, and for any other environment, start k
+    is the reset's seed.
     """
 
     def __init__(self, spec: EnvSpec, lanes: int, starts: Starts | None) -> None:
@@ -55,7 +56,7 @@ class RealSide:
         twin = env.unwrapped
         if isinstance(twin, Twin):
             if self._starts is not None:
-                frame, _ = twin.replay(self._starts[start].reset_seed, self._starts[start].prefix)
+                frame = _brought_to(twin, self._starts[start], seed)
             twin.np_random = np.random.default_rng(seed)  # what sticks from here on is this episode's own
         return np.asarray(frame)
 
@@ -64,6 +65,14 @@ class RealSide:
 
     def close(self) -> None:
         self._games.close()
+
+
+def _brought_to(twin: Twin, start: Start, seed: int) -> Frames:
+    if start.kind == "beginning":
+        frame, _ = twin.reset(seed=seed)
+        if np.array_equal(frame, start.frames[-1]):  # else the deterministic game would be played again and again
+            return np.asarray(frame)
+    return np.asarray(twin.replay(start.reset_seed, start.prefix)[0])
 
 
 class DreamSide:
