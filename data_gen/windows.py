@@ -48,6 +48,7 @@ class WindowBatch:
     executed: npt.NDArray[np.int64]  # [B, L, ticks per step]; likewise
     rewards: npt.NDArray[np.float32]  # [B, L]; NaN likewise
     terminated: npt.NDArray[np.bool_]  # [B, L]
+    shown: npt.NDArray[np.bool_]  # [B, L]: the game has shown the frame after each step; in Doom not after the last one
     episodes: npt.NDArray[np.int64]  # [B], index into the split's entries
     starts: npt.NDArray[np.int64]  # [B], the step within its episode at which a window begins
 
@@ -208,13 +209,13 @@ class _Cache:
         return other
 
     def window_starts(self, length: int) -> npt.NDArray[np.int64]:
-        """[W, 2]: episode and first step of every window whose frames all are real."""
+        """[W, 2]: episode and first step of every window whose frames all are real, but for the one after an end."""
         starts = []
         for episode, steps in enumerate(self._lengths.tolist()):
             real = self._real[self._first[episode] : self._first[episode] + steps + 1]
             unreal_before = np.concatenate([[0], np.cumsum(~real)])
             first = np.arange(max(0, steps - length + 1))
-            first = first[unreal_before[first + length + 1] == unreal_before[first]]
+            first = first[unreal_before[first + length] == unreal_before[first]]
             starts.append(np.stack([np.full(len(first), episode), first], axis=1))
         return np.concatenate(starts).astype(np.int64)
 
@@ -233,6 +234,7 @@ class _Cache:
             executed=self._executed[step_rows],
             rewards=self._rewards[step_rows],
             terminated=self._terminated[step_rows],
+            shown=self._real[rows_WT[:, 1:]],
             episodes=episodes,
             starts=steps,
         )

@@ -186,7 +186,7 @@ def _batch() -> WindowBatch:
     rewards = (actions == 2).astype(np.float32)
     ended = np.zeros((16, _STEPS), np.bool_)
     places = np.zeros(16, np.int64)
-    return WindowBatch(latents, actions, np.repeat(actions[..., None], 2, 2), rewards, ended, places, places)
+    return WindowBatch(latents, actions, np.repeat(actions[..., None], 2, 2), rewards, ended, ~ended, places, places)
 
 
 def _task(world: World, **options: Any) -> DynamicsTask:

@@ -89,16 +89,20 @@ def test_seeds_give_different_orders(recorded: Path) -> None:
     assert not np.array_equal(one.starts, two.starts)
 
 
-def test_frames_the_game_never_showed_are_in_no_window(recorded: Path, tmp_path: Path) -> None:
-    """Doom's last frame repeats the one before: the world must not learn that games freeze before they end."""
+def test_a_frame_the_game_never_showed_is_told_and_leads_nowhere(recorded: Path) -> None:
+    """Doom's last frame repeats the one before: games do not freeze before they end, but they do end."""
     windows = Windows.open(recorded, "train", 4)
+    assert windows.batch(0, 200).shown.all()
     cache = windows._cache
     last = cache._first[1] - 1
-    before = set(map(tuple, cache.window_starts(4).tolist()))
     cache._real = cache._real.copy()
-    cache._real[last] = False
-    after = set(map(tuple, cache.window_starts(4).tolist()))
-    assert before - after == {(0, int(cache._lengths[0]) - 4)}
+    cache._real[[last, last - 1]] = False  # as if none had been shown after the last step but one, either
+    first = cache.window_starts(4)[:, 1][cache.window_starts(4)[:, 0] == 0].max()
+    assert first == cache._lengths[0] - 5
+    batch = windows.take(np.array([first]))
+    assert batch.shown.tolist() == [[True, True, True, False]]
+    cache._real[last - 1] = True
+    assert tuple(cache.window_starts(4)[cache._lengths[0] - 4]) == (0, cache._lengths[0] - 4)
 
 
 def test_too_long_windows_and_empty_splits_are_refused(recorded: Path) -> None:

@@ -75,6 +75,7 @@ def step_errors(
         predicted = expected(world.dynamics, features_XNE, now_BTND.flatten(0, 1)).view_as(now_BTND)
         weights_BTN = change_weights(now_BTND, next_BTND, changed, world.config.dynamics.least_change)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
+        errors_BT *= batch.shown
         for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
             known = 0 if start == 0 else context
             judged = errors_R[row + known : row + windows.length]

@@ -62,15 +62,17 @@ class DynamicsTask:
         x_XNE = world.dynamics.look(features_XNE, base_XND, draft)
         predicted_XND = world.dynamics.land(x_XNE, base_XND, draft)
 
-        sighted_X = _sighted(batch, device)
+        shown_X = torch.from_numpy(batch.shown).flatten().to(device)
+        sighted_X = _sighted(batch, device) * shown_X
         weights_XN = (1 + config.changed * draft.changes_XN) * sighted_X[:, None]
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
         likelihood = self._surprise(x_XNE, draft, sighted_X)
-        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
+        own_X = ~shown_X | known_XN.all(-1) | ~known_XN.any(-1)
+        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, own_X, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
-            losses["pixels"] = self._pixel_loss(now_BTND.flatten(0, 1), predicted_XND, next_XND, draws)
+            losses["pixels"] = self._pixel_loss(now_BTND.flatten(0, 1), predicted_XND, next_XND, shown_X)
             total = total + config.pixels * losses["pixels"]
         return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
 
@@ -122,19 +124,18 @@ class DynamicsTask:
         base_XND: Tensor,
         predicted_XND: Tensor,
         next_XND: Tensor,
-        known_XN: Tensor,
+        own_X: Tensor,
         batch: WindowBatch,
     ) -> tuple[Tensor, Tensor]:
-        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere."""
+        """Losses on the model's own next latents where a dream would land or no others are known, else on the true."""
         outcome = self._world.outcome
-        own_X = (known_XN.all(-1) | ~known_XN.any(-1))[:, None, None]
-        then_XND = torch.where(own_X, predicted_XND.detach().clamp(-1, 1), next_XND)
+        then_XND = torch.where(own_X[:, None, None], predicted_XND.detach().clamp(-1, 1), next_XND)
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
         logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
         return outcome.losses(logits, rewards_BT.flatten(), terminated_X)
 
-    def _pixel_loss(self, now_XND: Tensor, predicted_XND: Tensor, next_XND: Tensor, draws: Draws) -> Tensor:
+    def _pixel_loss(self, now_XND: Tensor, predicted_XND: Tensor, next_XND: Tensor, shown_X: Tensor) -> Tensor:
         """Squared error of the decoded picture, on the pixels that change and those that should not have."""
         count = max(1, round(len(now_XND) * self._config.pixel_share))
         # Windows come in random order: every so many rows is as good as a draw.
@@ -144,7 +145,7 @@ class DynamicsTask:
             before, real = decode(now_XND[rows]), decode(next_XND[rows])
         changed = (real - before).abs().amax(1, keepdim=True) > 0.02
         errors = (decode(predicted_XND[rows]) - real).square()
-        return (errors * (0.2 + self._config.changed * changed)).mean()
+        return (errors * (0.2 + self._config.changed * changed) * shown_X[rows, None, None, None]).mean()
 
 
 def _sighted(batch: WindowBatch, device: torch.device) -> Tensor:

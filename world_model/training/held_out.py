@@ -66,7 +66,8 @@ def judge_dynamics(recording: Recording, world: World) -> HeldOut | None:
 def _figures(recording: Recording, batch: WindowBatch, dream: OpenLoop, horizon: int) -> dict[str, float]:
     dreamt, seed_frame = dream.frames_BTHWC[:, horizon - 1], batch.frames[:, _CONTEXT - 1]
     real = batch.frames[:, _CONTEXT - 1 + horizon]
-    figures = {"gain": float(gain_over_baseline(dreamt, real, seed_frame).decibels.mean())}
+    shown = batch.shown[:, _CONTEXT - 2 + horizon]
+    figures = {"gain": float(gain_over_baseline(dreamt, real, seed_frame).decibels[shown].mean())}
     assert recording.manifest.game is not None
     try:
         read = probe(recording.manifest.game.name)
