@@ -283,6 +283,21 @@ def test_a_step_of_the_task_depends_on_nothing_but_seed_and_step() -> None:
     assert len(set(first)) == 4
 
 
+@pytest.mark.parametrize("dreamt", [0.0, 1.0])
+def test_of_a_frame_that_nobody_has_seen_nothing_is_learned_but_the_end(dreamt: float) -> None:
+    """Doom shows no picture after the last tick: the recording repeats the one before it."""
+    batch, task = _batch(), _task(tiny_world(), dreamt=dreamt, pixels=1.0, pixel_share=1.0)
+    ended, shown = batch.terminated.copy(), batch.shown.copy()
+    ended[:, -1], shown[:, -1] = True, False
+    unseen = dataclasses.replace(batch, terminated=ended, shown=shown)
+    elsewhere = batch.frames.copy()
+    elsewhere[:, -1] = -0.7
+    one, other = (task.losses(each, _draws(0, 16)) for each in (unseen, dataclasses.replace(unseen, frames=elsewhere)))
+    assert all(torch.equal(loss, other[name]) for name, loss in one.items())
+    alive = task.losses(dataclasses.replace(unseen, terminated=batch.terminated), _draws(0, 16))
+    assert alive["termination"] != one["termination"]
+
+
 def test_tokens_that_a_dream_got_wrong_weigh_as_much_as_tokens_that_move() -> None:
     world, batch = tiny_world(), _batch()
     still = _task(world, changed=0.0, dreamt=1.0, pixels=0.0)

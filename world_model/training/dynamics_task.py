@@ -57,18 +57,18 @@ class DynamicsTask:
 
         features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
         base_XND, next_XND = seen_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
-        known_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown)
+        # Of a frame that nobody has seen nothing is told, or that all stays would tell of the end.
+        shown_X = torch.from_numpy(batch.shown).flatten().to(device)
+        known_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown) & shown_X[:, None]
         draft = Draft(known_XN, *world.dynamics.glyphs.what_came(base_XND, next_XND))
         x_XNE = world.dynamics.look(features_XNE, base_XND, draft)
         predicted_XND = world.dynamics.land(x_XNE, base_XND, draft)
 
-        shown_X = torch.from_numpy(batch.shown).flatten().to(device)
         sighted_X = _sighted(batch, device) * shown_X
         weights_XN = (1 + config.changed * draft.changes_XN) * sighted_X[:, None]
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
         likelihood = self._surprise(x_XNE, draft, sighted_X)
-        own_X = ~shown_X | known_XN.all(-1) | ~known_XN.any(-1)
-        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, own_X, batch)
+        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
@@ -124,12 +124,13 @@ class DynamicsTask:
         base_XND: Tensor,
         predicted_XND: Tensor,
         next_XND: Tensor,
-        own_X: Tensor,
+        known_XN: Tensor,
         batch: WindowBatch,
     ) -> tuple[Tensor, Tensor]:
-        """Losses on the model's own next latents where a dream would land or no others are known, else on the true."""
+        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere."""
         outcome = self._world.outcome
-        then_XND = torch.where(own_X[:, None, None], predicted_XND.detach().clamp(-1, 1), next_XND)
+        own_X = (known_XN.all(-1) | ~known_XN.any(-1))[:, None, None]
+        then_XND = torch.where(own_X, predicted_XND.detach().clamp(-1, 1), next_XND)
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
         logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
