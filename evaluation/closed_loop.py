@@ -113,8 +113,8 @@ def seen(frames: Frames, sight: Sight | None) -> tuple[Bools, Bools, Bools, Ints
         return np.asarray((flat == flat[:, :1]).all(axis=(1, 2))), nobody_knows, nobody_knows, none, none
     reading = sight.read(frames)
     there = {name: ~np.isnan(place_BD).any(axis=1) for name, place_BD in reading.things.items()}
-    readable = np.logical_and.reduce([getattr(reading, number) >= 0 for number in sight.numbers])
+    readable = np.logical_and.reduce([nobody_knows, *(getattr(reading, number) >= 0 for number in sight.numbers)])
     own = other = none
     if sight.score is not None:
         own, other = getattr(reading, sight.score.own), getattr(reading, sight.score.other)
-    return ~np.logical_or.reduce(list(there.values())), there["ball"], readable, own, other
+    return ~np.logical_or.reduce(list(there.values())), there[sight.ball], readable, own, other

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from data_gen.policy import Frames
+from data_gen.probes import Probe
 from data_gen.twin import Twin
 from evaluation.held_out import HeldOutGame, Stretch, UnfitRecording
 from evaluation.report import Part, Row
-from evaluation.sights import Sight
 from world_model.metrics.control import MOVES, right_direction, same_place
 from world_model.metrics.intervals import Floats
 from world_model.simulator import LaneSimulator
@@ -27,24 +27,31 @@ _NOOP = "NOOP"
 
 
 def measure_control(
-    simulator: LaneSimulator, twin: Twin, stretches: Sequence[Stretch], sight: Sight, reach: int, batch: int, seed: int
+    simulator: LaneSimulator,
+    twin: Twin,
+    stretches: Sequence[Stretch],
+    read: Probe,
+    own: str,
+    reach: int,
+    batch: int,
+    seed: int,
 ) -> Part:
     """Figures of where the player's own thing went from the moments at which these stretches begin."""
     game = twin.game
     real_SA = _in_the_twin(twin, stretches)
     dreamt_SA = _in_the_dream(simulator, stretches, game.num_actions, game.ticks_per_step, reach, batch, seed)
-    before_S = _places(np.stack([each.game.frames[each.moment] for each in stretches]), sight)
+    before_S = _places(np.stack([each.game.frames[each.moment] for each in stretches]), read, own)
     after_SA, real_after_SA = (
-        _places(frames.reshape(-1, *frames.shape[2:]), sight).reshape(frames.shape[:2])
+        _places(frames.reshape(-1, *frames.shape[2:]), read, own).reshape(frames.shape[:2])
         for frames in (dreamt_SA, real_SA)
     )
     clusters = np.array([each.game.index for each in stretches])
     return Part(_rows(after_SA, real_after_SA, before_S, clusters, game.action_meanings))
 
 
-def _places(frames: Frames, sight: Sight) -> Floats:
+def _places(frames: Frames, read: Probe, own: str) -> Floats:
     """Where the player's own thing is along its one way, [B]; NaN where it is not there."""
-    place_BD: Floats = sight.read(frames).things[sight.own]
+    place_BD: Floats = read(frames).things[own]
     return place_BD[:, 0]
 
 

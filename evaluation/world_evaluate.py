@@ -147,11 +147,11 @@ def _parts(
     moments = random_stretches(games, min(FUTURES_STEPS, _horizon(games)), sizes.futures, seed)
     painted = partial(rebuilt, world.world.tokenizer, device=config.device)
     yield measure_futures({sampling.steps: simulator, 1: at_one}, painted, moments, reach, batch, seed)
-    if seen is not None:
+    if seen is not None and seen.own is not None:
         starts = random_stretches(games, HELD_STEPS, sizes.starts, seed)
         # As the user's own recording describes it: a world that came from elsewhere names no emulator of ours to load.
         twin = Twin(recorded_game)
-        yield measure_control(simulator, twin, starts, seen, reach, batch, seed)
+        yield measure_control(simulator, twin, starts, seen.read, seen.own, reach, batch, seed)
         twin.close()
     yield _lanes(config, folder, world, games, seen)
     if sizes.late_step:

@@ -133,9 +133,9 @@ def _thing_rows(run: OpenLoopRun, sight: Sight | None) -> list[Row]:
     if sight is None:
         return []
     last = max(run.places)
-    cases = [(name, step, _NEAR) for name in run.places[last][0] for step in _PRINTED if step in run.places] + [
-        (sight.own, last, _AT)
-    ]
+    cases = [(name, step, _NEAR) for name in run.places[last][0] for step in _PRINTED if step in run.places]
+    if sight.own is not None:
+        cases.append((sight.own, last, _AT))
     return [
         Row(
             f"open_loop/{name}_within_{radius:g}_at_{step}",

@@ -36,19 +36,18 @@ def measure_tokenizer(
         moving.append(squared_errors(again, frames, moving_pixels(before, frames)))
         if sight is not None:
             read, real = sight.read(again), sight.read(frames)
-            balls.append(presence_recall(read.things["ball"], real.things["ball"]))
-            doubles.append(ghosts(read.balls))
+            balls.append(presence_recall(read.things[sight.ball], real.things[sight.ball]))
+            if sight.balls is not None:
+                doubles.append(ghosts(getattr(read, sight.balls)))
     rows = [
         *_psnr_rows("", "", np.concatenate(errors), clusters),
         *_psnr_rows("_moving", " on moving pixels", np.concatenate(moving), clusters),
     ]
-    if balls:
-        rows += [
-            Row(
-                "tokenizer/ball", "ball in reconstructions, where it is in the real frame", _share(balls, clusters), "%"
-            ),
-            Row("tokenizer/ghosts", "more than one ball in reconstructions", _share(doubles, clusters), "%"),
-        ]
+    if sight is not None:
+        what = f"{sight.ball} in reconstructions, where it is in the real frame"
+        rows.append(Row("tokenizer/ball", what, _share(balls, clusters), "%"))
+    if doubles:
+        rows.append(Row("tokenizer/ghosts", "more than one ball in reconstructions", _share(doubles, clusters), "%"))
     return Part(rows)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import vizdoom
 
 from data_gen.policy import Frames
 from data_gen.probes import NoProbe, probe
@@ -194,6 +197,41 @@ def test_a_score_that_is_no_number_is_unreadable(scenes: dict[str, Scene]) -> No
 def test_a_blank_within_a_number_is_unreadable() -> None:
     digits = [np.array([BLANK, 1, 1, BLANK]), np.array([BLANK, BLANK, UNREADABLE, 4])]
     assert number(digits).tolist() == [UNREADABLE, UNREADABLE, UNREADABLE, 4]
+
+
+# ---- Doom ------------------------------------------------------------------------------------------------------------
+
+
+def test_fireballs_are_seen_where_the_engine_says_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine labels every pixel by its object: the truth for a probe that is given nothing but colours."""
+    monkeypatch.chdir(tmp_path)
+    with closing(vizdoom.DoomGame()) as engine:
+        engine.load_config(f"{vizdoom.scenarios_path}/take_cover.cfg")
+        engine.set_window_visible(False)
+        engine.set_screen_format(vizdoom.ScreenFormat.RGB24)
+        engine.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
+        engine.set_labels_buffer_enabled(True)
+        engine.set_seed(7)
+        engine.init()
+        frames, fire = [], []
+        for tick in range(1_200):
+            if engine.is_episode_finished():
+                engine.new_episode()
+            state = engine.get_state()
+            balls = [label.value for label in state.labels if label.object_name == "DoomImpBall"]
+            for picture, kept in ((state.screen_buffer, frames), (np.isin(state.labels_buffer, balls) * 1.0, fire)):
+                kept.append(cv2.resize(picture, (96, 72), interpolation=cv2.INTER_AREA))
+            engine.make_action([tick // 20 % 2, 1 - tick // 20 % 2])
+    seen, truth_BHW = probe("DoomTakeCover")(np.stack(frames)), np.stack(fire)
+    amount = truth_BHW.sum(axis=(1, 2))
+    assert (seen.fireballs[amount >= 1] > 0).mean() > 0.95
+    assert (seen.fireballs[amount >= 4] > 0).all()
+    assert not seen.fireballs[amount == 0].any()
+    alone = (seen.fireballs == 1) & (amount >= 4)
+    rows, columns = (np.arange(size) for size in truth_BHW.shape[1:])
+    true_x, true_y = columns @ truth_BHW.sum(axis=1).T, rows @ truth_BHW.sum(axis=2).T
+    for place, moment in ((seen.fireball_x, true_x), (seen.fireball_y, true_y)):
+        assert (np.abs(place - moment / np.maximum(amount, 1))[alone] < 1.5).mean() > 0.9
 
 
 # ---- the border ------------------------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from twin_simulator import Known, TwinSimulator, known_moments
 from agents.record_command import RecordConfig, record_game
 from data_gen.behaviours import RandomHold
 from data_gen.games import game
+from data_gen.probes import Probe, probe
 from data_gen.recording import Recording
 from data_gen.twin import Twin
-from evaluation.closed_loop import LaneLog, play
+from evaluation.closed_loop import LaneLog, play, seen
 from evaluation.held_out import (
     HeldOutGame,
     UnfitRecording,
@@ -65,6 +66,10 @@ def twin() -> Iterator[Twin]:
 def known(twin: Twin, games: list[HeldOutGame]) -> Known:
     """The twin at every moment of the games."""
     return known_moments(twin, games, _REACH)
+
+
+def _own() -> tuple[Probe, str]:
+    return probe("Pong"), "own_paddle"
 
 
 def _sight() -> Sight:
@@ -153,7 +158,7 @@ def test_the_real_paddle_obeys_and_a_mirrored_one_does_not(
 ) -> None:
     simulator = TwinSimulator(twin, known, actions=_MIRRORED if mirrored else range(6))
     starts = random_stretches(games, 8, count=6, seed=0)
-    part = measure_control(simulator, twin, starts, _sight(), _REACH, batch=20, seed=0)
+    part = measure_control(simulator, twin, starts, *_own(), _REACH, batch=20, seed=0)
     figures = _values(part)
     assert figures["control/noop"] == 1
     right = figures["control/right_direction"]
@@ -167,7 +172,7 @@ def test_a_twin_that_does_not_show_the_recorded_frame_is_refused(
     wrong = replace(games[0], executed=np.flip(games[0].executed, axis=0))
     starts = random_stretches([wrong], 8, count=3, seed=0)
     with pytest.raises(UnfitRecording, match="does not show frame"):
-        measure_control(TwinSimulator(twin, known), twin, starts, _sight(), _REACH, batch=8, seed=0)
+        measure_control(TwinSimulator(twin, known), twin, starts, *_own(), _REACH, batch=8, seed=0)
 
 
 # ---- tokenizer -------------------------------------------------------------------------------------------------------
@@ -332,6 +337,21 @@ def test_another_games_recording_is_refused(toy: Path, capsys: pytest.CaptureFix
     tiny_bundle(tmp_path / "world", other)
     assert run(_evaluate(toy, "--world", str(tmp_path / "world"))) == 2
     assert "Counting" in capsys.readouterr().err
+
+
+def test_a_dream_of_doom_without_fireballs_is_dead() -> None:
+    """Everything else in it may move: what an agent has to dodge is gone."""
+    found = sight("DoomTakeCover")
+    assert found is not None
+    frames = np.random.default_rng(0).integers(0, 120, (400, 72, 96, 3), np.uint8)
+    frames[:50, 30:33, 50:53] = (255, 240, 120)
+    blank, ball, readable, own, other = seen(frames, found)
+    assert (readable.all(), ball[:50].all(), ball[50:].any()) == (True, True, False)
+    columns = (np.zeros(400), np.zeros(400, bool), np.arange(400) == 0, np.ones(400, bool))
+    row, *_ = lanes_part([LaneLog(*columns, blank, ball, readable, own, other)], [], game("DoomTakeCover"), found).rows
+    assert row.key == "lanes/dead"
+    assert row.estimate.value == 1
+    assert "the first at step 181" in row.note  # 15 seconds later
 
 
 @pytest.mark.parametrize("name", ["Pong", "DoomTakeCover"])

@@ -83,5 +83,6 @@ def reconstruction_figures(
     for name, place_BD in seen.things.items():
         figures[f"{name}_present"] = presence_recall(place_BD, real_seen.things[name]).share(episodes)
         figures[f"{name}_phantom"] = phantoms(place_BD, real_seen.things[name]).share(episodes)
-    figures["ghost_balls"] = ghosts(seen.balls).share(episodes)
+    if hasattr(seen, "balls"):  # in games that never have more than one
+        figures["ghost_balls"] = ghosts(seen.balls).share(episodes)
     return figures

@@ -1,6 +1,6 @@
 """Probes: what a player sees in a frame of a game (ball, paddles, bricks, scores), read from the picture alone.
 
-A probe is a function from frames uint8 [B, 84, 84, 3] to a frozen dataclass of arrays with one entry per frame. It
+A probe is a function from frames uint8 [B, H, W, 3] to a frozen dataclass of arrays with one entry per frame. It
 works on the twin's frames and on a dream's alike, because it asks for nothing but the picture. What it is worth is
 measured against the emulator's memory by `python -m data_gen.probes.validate`.
 
@@ -18,7 +18,11 @@ from data_gen.policy import Frames
 Probe = Callable[[Frames], Any]
 
 # Strings, so that asking for one game's probe builds no other's tables.
-_PROBES = {"Pong": "data_gen.probes.pong:read_pong", "Breakout": "data_gen.probes.breakout:read_breakout"}
+_PROBES = {
+    "Pong": "data_gen.probes.pong:read_pong",
+    "Breakout": "data_gen.probes.breakout:read_breakout",
+    "DoomTakeCover": "data_gen.probes.doom_take_cover:read_doom_take_cover",
+}
 
 
 class NoProbe(ValueError):
