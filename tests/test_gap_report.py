@@ -21,11 +21,14 @@ import pytest
 import toy_gap
 from agents.policy_file import PolicyRecord, save_policy
 from chromium import browser, chromium
+from data_gen.games import games
+from data_gen.spec import GameSpec
 from data_gen.twin import Twin
 from evaluation import gap
 from evaluation.gap_report.contestants import UnfitZoo, contestants
 from evaluation.gap_report.episodes import DamagedTable, Episode, Planned, Table, from_csv, to_csv
 from evaluation.gap_report.events import measure_events
+from evaluation.gap_report.inverse import InverseModel
 from evaluation.gap_report.matches import matches
 from evaluation.gap_report.metric import Metric, not_measured
 from evaluation.gap_report.pair import UnfitPair
@@ -320,6 +323,14 @@ def test_both_sides_begin_at_the_same_moment_and_go_on_by_their_own_chance(tmp_p
     assert [starts[place].kind for place in found.starts] == ["beginning"] * len(found.starts)
     for side in (real, dreamt, env):
         side.close()
+
+
+@pytest.mark.parametrize("spec", games(), ids=lambda spec: spec.name)
+def test_actions_are_read_off_frames_of_every_game(spec: GameSpec) -> None:
+    model = InverseModel(np.arange(spec.num_actions), spec.frame_size)
+    read = model.read(np.zeros((2, 6, *spec.frame_size, 3), np.uint8))
+    assert read.shape == (2, 3)
+    assert read.max() < spec.num_actions
 
 
 def test_a_game_that_begins_alike_is_played_on_by_its_own_chance() -> None:

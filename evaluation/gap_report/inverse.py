@@ -91,7 +91,7 @@ class InverseModel:
 def _network(classes: int, size: tuple[int, ...]) -> nn.Sequential:
     places = 1
     for side in size:
-        places *= ((side - 8) // 4 - 2) // 2 + 1
+        places *= ((side - 8) // 4 + 1 - 4) // 2 + 1  # what the two convolutions leave
     with torch.random.fork_rng(devices=[]):  # layers draw from the global generator, which is not ours to move
         return nn.Sequential(
             *(nn.Conv2d(_FRAMES, 16, 8, 4), nn.ReLU(), nn.Conv2d(16, 32, 4, 2), nn.ReLU(), nn.Flatten()),
