@@ -68,9 +68,13 @@ class RealSide:
 
 
 def _brought_to(twin: Twin, start: Start, seed: int) -> Frames:
+    """The frame of the start: of a game of the episode's own, if that begins alike, else of the one that was recorded.
+
+    From one seed, a game without stickiness is the same one again and again.
+    """
     if start.kind == "beginning":
         frame, _ = twin.reset(seed=seed)
-        if np.array_equal(frame, start.frames[-1]):  # else the deterministic game would be played again and again
+        if np.array_equal(frame, start.frames[-1]):
             return np.asarray(frame)
     return np.asarray(twin.replay(start.reset_seed, start.prefix)[0])
 
