@@ -2,8 +2,8 @@
 
 A probe is a function from frames uint8 [B, H, W, 3] to a frozen dataclass of arrays with one entry per frame. It
 works on the twin's frames and on a dream's alike, because it asks for nothing but the picture. What it is worth is
-measured against the emulator's memory by `python -m data_gen.probes.validate`, that of Doom's against the engine's labels
-in its test.
+measured against the emulator's memory by `python -m data_gen.probes.validate`, that of Doom's against the
+engine's labels in its test.
 
 Letters of the shape suffixes: B frames, H rows, W columns, C channels, T pooled ticks, N anything counted.
 """
