@@ -110,10 +110,6 @@ class Plot:
         """A point."""
         self._marks.append(point(*self.at(x, y), style, radius, title))
 
-    def note(self, row: int, text: str) -> None:
-        """Words in the upper left corner."""
-        self._marks.append(words(_LEFT + 10, _TOP + 10 + 16 * row, text, "note"))
-
     def svg(self, name: str) -> str:
         """The drawing, with its axes."""
         (left, bottom), (right, top) = self.at(self.x[0], self.y[0]), self.at(self.x[1], self.y[1])

@@ -33,9 +33,10 @@ def scatter(report: GapReport) -> str:
             plot.line([(real["value"], dream["low"]), (real["value"], dream["high"])], "error")
         title = f"{each['name']}: real {real['raw']:+.2f}, dream {dream['raw']:+.2f}"
         plot.dot(real["value"], dream["value"], "policy hollow" if each["held_out"] else "policy", title)
-    for row, (key, name) in enumerate((("A3", "rho"), ("A3.mmrv", "MMRV"), ("A1", "NRE"))):
-        plot.note(row, f"{name} {number(report[key].estimate.value)}")
-    return plot.svg("returns in the dream against returns in the real game, policy by policy")
+    told = (("A3", "rho"), ("A3.mmrv", "MMRV"), ("A1", "NRE"))
+    figures = " · ".join(f"{name} {number(report[key].estimate.value)}" for key, name in told)
+    drawn = plot.svg("returns in the dream against returns in the real game, policy by policy")
+    return f"{drawn}<figcaption>{figures}</figcaption>"
 
 
 def ranks(policies: list[dict[str, Any]]) -> str:

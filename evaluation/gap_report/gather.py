@@ -1,6 +1,6 @@
 """Play all sides, in as many processes as wanted, and keep what is done: a run that was stopped goes on there.
 
-Episodes are played in parts of fixed size, one file each, whole or not there; the table is all parts in order.
+Episodes are played in parts, one file each, whole or not there; the table is all parts in order.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from world_model.training.allocator import one_thread
 
 _REAL_TWICE: tuple[Side, ...] = ("real", "again")
 _LANES = 24  # side by side; the same whatever the number of processes, so that the same is drawn
+_IN_A_ROW = 4  # episodes that a lane plays one after another in a part, at most
+_PARTS = 8  # of a side at least, where it has as many episodes as lanes in each
 _LONGEST = 27_000  # steps of an episode that nobody cuts, for the time left
 _POLL = 0.2  # seconds
 _STEPS_A_SECOND = 15.0  # of games that nobody knows
@@ -90,10 +92,16 @@ def parts(dream: EnvSpec, real: EnvSpec, found: Matches, members: Sequence[Conte
         ("real", real, False, real_twice),
     ]
     return [
-        Part(f"{name}-{first // _LANES:04}", spec, shuffled, tuple(plan[first : first + _LANES]), found.of_world)
+        Part(f"{name}-{number:04}", spec, shuffled, tuple(plan[first : first + size]), found.of_world)
         for name, spec, shuffled, plan in sides
-        for first in range(0, len(plan), _LANES)
+        for size in [_part_size(len(plan))]
+        for number, first in enumerate(range(0, len(plan), size))
     ]
+
+
+def _part_size(planned: int) -> int:
+    """Episodes of a part: several a lane, as a lane without one is stepped in vain, but parts enough to go round."""
+    return min(max(planned // _PARTS, _LANES), _IN_A_ROW * _LANES)
 
 
 def gather(todo: Sequence[Part], setting: Setting, folder: Path, workers: int) -> list[Episode]:

@@ -60,6 +60,7 @@ _STANDARD = Profile(
     starts=64,
     inverse_steps=1_500,
     timed=5.0,
+    policies=12,
 )
 _FULL = replace(
     _STANDARD,
@@ -71,5 +72,6 @@ _FULL = replace(
     starts=256,
     inverse_steps=6_000,
     timed=20.0,
+    policies=None,
 )
 PROFILES: dict[str, Profile] = {each.name: each for each in (_SMOKE, _STANDARD, _FULL)}
