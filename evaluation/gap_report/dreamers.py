@@ -12,17 +12,16 @@ from typing import Any, NamedTuple, Protocol
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-import torch
 from gymnasium.envs.registration import EnvSpec
 
 from data_gen.policy import Frames
 from data_gen.twin import Twin
 from evaluation.gap_report.sides import dream_options
 from evaluation.held_out import Stretch
+from evaluation.world_tokenizer import rebuilt
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
 from neural_env.registration import is_dream
-from world_model.pixels import to_frames, to_pixels
 from world_model.simulator import Simulator
 
 
@@ -77,14 +76,10 @@ class WorldDreamer:
         """See `Dreamer`."""
         self._simulator.look(state[0], frames, rewards)
 
-    @torch.no_grad()
     def rebuilt(self, frames: Frames) -> Frames:
         """See `Dreamer`."""
-        tokenizer = self._simulator.world.tokenizer
-        return np.asarray(to_frames(tokenizer.decode(tokenizer.encode(self._pixels(frames)))).cpu().numpy())
-
-    def _pixels(self, frames: Frames) -> torch.Tensor:
-        return to_pixels(torch.from_numpy(frames).to(self._simulator.world.dynamics.place.device))
+        world = self._simulator.world
+        return rebuilt(world.tokenizer, frames, world.dynamics.place.device)
 
 
 class TwinDreamer:

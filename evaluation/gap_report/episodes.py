@@ -17,6 +17,7 @@ from world_model.metrics.intervals import Floats
 
 Side = Literal["real", "again", "dream", "shuffled"]  # "again": the real game once more, to be compared with itself
 SIDES: tuple[Side, ...] = ("real", "again", "dream", "shuffled")
+JUDGED: tuple[Side, ...] = ("real", "again", "dream")  # where the policies themselves act
 HORIZONS = (16, 64, 256, 1024)  # steps at which returns are cut as well
 _STREAMS = {"real": 0, "again": 1, "dream": 2, "shuffled": 3}
 

@@ -1,21 +1,21 @@
 """Track A: do dream and reality give the same policies the same returns, and the same ranks.
 
-Figures are drawn by a nested bootstrap: policies, and in each of them episodes; an episode's start is the same on every
-side, and is drawn for all sides at once. The floor is the real game against itself, played anew from the same starts.
+Figures are drawn by a nested bootstrap. The floor is the real game against itself, played anew from the same starts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from evaluation.gap_report.contestants import RANDOM, Contestant
-from evaluation.gap_report.episodes import HORIZONS, SIDES, Side, Table
+from evaluation.gap_report.contestants import Contestant
+from evaluation.gap_report.episodes import JUDGED, Table
 from evaluation.gap_report.metric import Cases, Findings, Metric, measured
+from evaluation.gap_report.normalised_returns import Agreement, Means, means, scale
+from evaluation.gap_report.returns_curves import cloud, horizon_rows, policy_rows
 from world_model.metrics.agreement import (
     mean_maximum_rank_violation,
     normalised,
@@ -31,61 +31,10 @@ from world_model.metrics.intervals import Floats, estimate
 from world_model.metrics.resampling import Drawn, holm, policies_and_episodes
 
 _RANKINGS = 64  # drawn at random, for the null of ranks
-_JUDGED: tuple[Side, ...] = ("real", "again", "dream")
 _BY_CHANCE = "a ranking drawn at random"
 _DEALT = "real returns, dealt out to the policies at random"
 _ANYONE = "the returns of the whole zoo, whoever plays"
 _SHUFFLED = "the dream with shuffled actions"
-
-Agreement = Callable[..., Floats]  # of dream=, real=
-
-
-@dataclass(frozen=True)
-class Means:
-    """Mean normalised returns of the policies [P] on each side, and on every draw [D, P]."""
-
-    value: dict[Side, Floats]
-    draws: dict[Side, Floats]
-
-    def of(self, figure: Agreement, side: Side) -> Drawn:
-        """A figure of one side against the real game."""
-        at_once = {"dream": self.draws[side], "real": self.draws["real"]}
-        return Drawn(float(figure(dream=self.value[side], real=self.value["real"])), figure(**at_once))
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What the returns 0 and 1 stand for."""
-
-    random: float
-    reference: float
-    how: str
-
-
-def scale(table: Table, column: str = "total") -> Scale:
-    """0: the mean real return of the policy called "random", or of the worst; 1: of the best."""
-    means = table.column("real", column).mean(axis=1)
-    named = RANDOM in table.policies
-    worst = float(means[table.policies.index(RANDOM)] if named else means.min())
-    best = float(means.max())
-    zero = f"the policy {RANDOM!r}" if named else f"{table.policies[int(means.argmin())]!r}, the worst policy here"
-    return Scale(worst, best, f"0 is {zero} ({worst:+.2f}), 1 is {table.policies[int(means.argmax())]!r} ({best:+.2f})")
-
-
-def means(table: Table, draws: int, seed: int, column: str = "total", policies: Sequence[str] | None = None) -> Means:
-    """Of all sides that were played, of all policies or some; sides of the same size draw the same episodes."""
-    chosen = scale(table, column)  # always the whole zoo's
-    part = table if policies is None else Table(table.episodes, policies)
-    value: dict[Side, Floats] = {}
-    drawn: dict[Side, Floats] = {}
-    for side in SIDES:
-        if table.has(side):
-            returns_PE = normalised(part.column(side, column), chosen.random, chosen.reference)
-            count, episodes = returns_PE.shape
-            which_DP, episodes_DPE = policies_and_episodes(count, episodes, draws, seed)
-            value[side] = returns_PE.mean(axis=1)
-            drawn[side] = returns_PE[which_DP[..., None], episodes_DPE].mean(axis=-1)
-    return Means(value, drawn)
 
 
 def measure_returns(table: Table, members: Sequence[Contestant], draws: int, seed: int) -> Findings:
@@ -96,15 +45,12 @@ def measure_returns(table: Table, members: Sequence[Contestant], draws: int, see
     metrics += _held_out(table, members, draws, seed)
     metrics += _by_age(found, members, cases)
     curves: dict[str, object] = {
-        "policies": _policies(table, members, draws),
-        "real_again": _cloud(found),
-        "horizons": _horizons(table, draws, seed),
+        "policies": policy_rows(table, members, draws),
+        "real_again": cloud(found),
+        "horizons": horizon_rows(table, draws, seed),
         "scale": scale(table).how,
     }
     return Findings(metrics, curves, facts={"mmrv_by_chance": mmrv_by_chance(found.value["real"], 0.025, seed)})
-
-
-# ---- figures -------------------------------------------------------------------------------------------------------
 
 
 def _calibration(found: Means, cases: Cases, seed: int) -> list[Metric]:
@@ -195,7 +141,7 @@ def mmrv_by_chance(real_P: Floats, share: float, seed: int, rankings: int = 4000
 def _distributions(table: Table, draws: int, seed: int) -> list[Metric]:
     """How far the distributions of returns are apart, policy by policy."""
     chosen = scale(table)
-    of = {side: normalised(table.column(side, "total"), chosen.random, chosen.reference) for side in _JUDGED}
+    of = {side: normalised(table.column(side, "total"), chosen.random, chosen.reference) for side in JUDGED}
     policies, episodes = of["real"].shape
     sides = {"dream": of["dream"], "again": of["again"], "anyone": anyone(of["real"])}
     values = {
@@ -283,44 +229,3 @@ def _by_age(found: Means, members: Sequence[Contestant], cases: Cases) -> list[M
     note = f"of {len(known)} trained policies; MMRV {mmrv:.3f}; the dream ranks the same ones with rho {ours:.3f}"
     plain = estimate([rho])
     return [Metric("A3.age", "A", "a null: rho of ranking by training steps alone", plain, better="neither", note=note)]
-
-
-# ---- what the page draws ---------------------------------------------------------------------------------------------
-
-
-def _policies(table: Table, members: Sequence[Contestant], draws: int) -> list[dict[str, object]]:
-    chosen = scale(table)
-    rows: list[dict[str, object]] = []
-    for place, member in enumerate(members):
-        row: dict[str, object] = {"name": member.name, "held_out": member.held_out, "sha256": member.sha256}
-        for side in _JUDGED:
-            returns = table.column(side, "total")[place]
-            of = estimate(normalised(returns, chosen.random, chosen.reference), draws=min(draws, 1000))
-            row[side] = {"raw": float(returns.mean()), "value": of.value, "low": of.low, "high": of.high}
-        rows.append(row)
-    return rows
-
-
-def _cloud(found: Means, count: int = 40) -> list[list[float]]:
-    """Where real against real lies: some draws of both, policy by policy."""
-    return [
-        [float(x), float(y)]
-        for x, y in zip(found.draws["real"][:count].ravel(), found.draws["again"][:count].ravel(), strict=True)
-    ]
-
-
-def _horizons(table: Table, draws: int, seed: int) -> list[dict[str, object]]:
-    """A6: error and ranks of returns that are cut after so many steps, on both sides."""
-    rows: list[dict[str, object]] = []
-    for column, steps in [*((f"total_{each}", each) for each in HORIZONS), ("total", None)]:
-        span = scale(table, column)
-        if span.random == span.reference:
-            continue
-        found = means(table, min(draws, 500), seed, column)
-        row: dict[str, object] = {"steps": steps}
-        for name, figure in (("error", return_error), ("bias", optimism), ("rho", spearman)):
-            for side in _JUDGED[1:]:
-                of = found.of(figure, side).estimate(2, 2)
-                row[f"{name}_{side}"] = [of.value, of.low, of.high]
-        rows.append(row)
-    return rows
