@@ -72,10 +72,18 @@ def test_errors_are_those_of_stepping_through_an_episode(frames: Windows, tmp_pa
 
 def test_two_processes_judge_what_one_would(frames: Windows, tmp_path: Path) -> None:
     windows = latent_windows(frames, tiny_world().tokenizer, tmp_path)
-    parts = [step_errors(windows, tiny_world(), 5.0, Processes(rank, 2, torch.device("cpu"))) for rank in (0, 1)]
+    both = [Processes(rank, 2, torch.device("cpu")) for rank in (0, 1)]
+    parts = [step_errors(windows, tiny_world(), 5.0, processes=each) for each in both]
     alone = step_errors(windows, tiny_world(), 5.0)
     np.testing.assert_allclose(np.maximum(*parts), alone, rtol=1e-4)
     assert all(0.2 < (part > 0).mean() < 0.9 * (alone > 0).mean() for part in parts)
+
+
+def test_half_the_precision_finds_the_same_windows_hard(frames: Windows, tmp_path: Path) -> None:
+    windows = latent_windows(frames, tiny_world().tokenizer, tmp_path)
+    coarse, fine = (step_errors(windows, tiny_world(), 5.0, each) for each in ("bfloat16", "float32"))
+    assert (coarse != fine).any()
+    np.testing.assert_allclose(coarse, fine, rtol=0.05)
 
 
 def test_hard_windows_come_more_often_and_easy_ones_do_not_vanish(frames: Windows, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from data_gen.atomic import write_atomically
 from data_gen.windows import Windows
 from world_model.objectives.attention_to_change import change_weights
 from world_model.sampler import expected
+from world_model.training.learner import Precision
 from world_model.training.processes import ALONE, Processes
 from world_model.world import World
 
@@ -26,13 +27,19 @@ _LEAST = 0.25  # of the mean weight: what is easy is not forgotten
 
 
 def difficult_first(
-    windows: Windows, world: World, exponent: float, changed: float, file: Path, processes: Processes = ALONE
+    windows: Windows,
+    world: World,
+    exponent: float,
+    changed: float,
+    file: Path,
+    precision: Precision = "float32",
+    processes: Processes = ALONE,
 ) -> Windows:
     """The windows (over latents), weighted by the world's mean error on them to the power of `exponent`."""
     if exponent == 0:
         return windows.weighted(windows.evening())
     if not file.exists():  # which none writes before all have looked: they judge together
-        errors_R = processes.largest(step_errors(windows, world, changed, processes))
+        errors_R = processes.largest(step_errors(windows, world, changed, precision, processes))
         if processes.is_first:
             content = io.BytesIO()
             np.save(content, errors_R)
@@ -51,7 +58,7 @@ def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent
 
 @torch.no_grad()
 def step_errors(
-    windows: Windows, world: World, changed: float, processes: Processes = ALONE
+    windows: Windows, world: World, changed: float, precision: Precision = "float32", processes: Processes = ALONE
 ) -> npt.NDArray[np.float32]:
     """For every row of the split, how wrong the next latents are in one evaluation; 0 where no window reaches.
 
@@ -70,9 +77,10 @@ def step_errors(
         latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
         now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]
         executed_BTK = torch.from_numpy(batch.executed).to(device)
-        features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
-        features_XNE = features.flatten(0, 1)
-        predicted = expected(world.dynamics, features_XNE, now_BTND.flatten(0, 1)).view_as(now_BTND)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            features = world.dynamics.trunk(now_BTND, now_BTND.new_zeros(now_BTND.shape[:2]), executed_BTK)
+            features_XNE = features.flatten(0, 1)
+            predicted = expected(world.dynamics, features_XNE, now_BTND.flatten(0, 1)).view_as(now_BTND)
         weights_BTN = change_weights(now_BTND, next_BTND, changed, world.config.dynamics.least_change)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         errors_BT *= batch.shown

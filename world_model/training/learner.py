@@ -25,6 +25,9 @@ class Diverged(ArithmeticError):
     """A loss or gradient that is not finite."""
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 @dataclass(frozen=True)
 class LearnerConfig:
     """Everything on which the weights depend: the same for as long as a run lasts."""
@@ -41,7 +44,7 @@ class LearnerConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     clip: float = 1.0  # largest norm of the whole gradient
     average_decay: float = 0.999
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the losses' computation; weights stay float32
+    precision: Precision = "float32"  # of the losses' computation; weights stay float32
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "steps"):

@@ -161,8 +161,8 @@ class _WorldRun:
     def _own_output(self) -> None:
         config = self._config
         file = config.out / f"difficulty-{_digest(self._world)}.npy"
-        weighing = (config.difficulty, config.own_output.changed, file, self._processes)
-        self._fit_dynamics("own_output", config.own_output, difficult_first(self._runs, self._world, *weighing))
+        how = (config.difficulty, config.own_output.changed, file, config.own_output_fit.precision, self._processes)
+        self._fit_dynamics("own_output", config.own_output, difficult_first(self._runs, self._world, *how))
 
     def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, runs: Windows) -> None:
         task = DynamicsTask(self._world, config, self._others_FND)
