@@ -1,0 +1,127 @@
+"""Does a world know what FIRE does to the ball? Policies that never, and always, press it; and what their hits become.
+
+python recipes/pong_fire.py policies --of zoo/ppo-b-1 zoo/ppo-b-2 zoo/dqn-3 zoo/dqn-4 --out runs/fire
+neural-env record --game Pong --policies runs/fire/ppo-b-1-never runs/fire/ppo-b-1-always ... --out recordings/fire
+python recipes/pong_fire.py hits --world Pong --data recordings/fire
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tyro
+
+from agents.policy_file import load_weights, read_record, save_policy
+from agents.zoo import resolve
+from data_gen.games import game
+from data_gen.probes.pong import read_pong
+from data_gen.recording import Recording
+from evaluation.held_out import HeldOutGame, Stretch, held_out_games, in_batches
+from neural_env.dream import Dream
+from neural_env.dream_options import DreamOptions
+from world_model.simulator import Simulator
+
+_HOW = {"never": (0, 0, 2, 3, 2, 3), "always": (1, 1, 4, 5, 4, 5)}  # what stands for each of the six actions
+_FIRE = (1, 4, 5)
+_BEFORE, _AFTER = 2, 4  # frames of a hit, the one that touches the paddle between them
+_NEAR = 66.0  # pixels from the left, where the learner's paddle is not far
+_SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
+_READ_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Write each policy twice: as it never presses FIRE, and as it always does."""
+
+    of: tuple[str, ...]  # zoo/<name>, or paths without suffix
+    out: Path
+
+    def __call__(self) -> None:
+        """Two files of each."""
+        for name in self.of:
+            source = resolve(name, "Pong")
+            record, weights = read_record(source), load_weights(source)
+            for how, stands_for in _HOW.items():
+                before = record.actions or tuple(range(len(stands_for)))
+                renamed = tuple(stands_for[action] for action in before)
+                save_policy(self.out / f"{source.name}-{how}", dataclasses.replace(record, actions=renamed), weights)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """How fast the ball leaves the learner's paddle, in games and as it is dreamt from two steps before."""
+
+    data: Path
+    world: str = "Pong"  # a folder, or the one that ships
+    split: str = "train"  # of the recording, which no world has learned from
+    most: int = 400  # hits
+
+    def __call__(self) -> None:
+        """A line for never, one for always."""
+        options = {"game": "Pong"} if self.world == "Pong" else {"world": self.world}
+        dream = Dream(DreamOptions.of(options))
+        games = held_out_games(Recording.open(self.data), self.split, game("Pong"), None, 0)
+        hits = [hit for each in games for hit in _hits(each)]
+        chosen = sorted(np.random.default_rng(0).permutation(len(hits))[: self.most].tolist())
+        told = [(hit, speed) for hit, speed in _dreamt(dream, [hits[place] for place in chosen])]
+        for name, fires in (("never", 0.0), ("always", 1.0)):
+            of = [(hit, speed) for hit, speed in told if hit.fires == fires]
+            if not of:
+                print(f"FIRE {name}: no hits")
+                continue
+            real = np.array([hit.speed for hit, _ in of])
+            dreamt = np.array([speed for _, speed in of])
+            seen = ~np.isnan(dreamt)
+            print(
+                f"FIRE {name}: {len(of)} hits; slow in the game {(real < _SLOW).mean():.0%}, in the dream "
+                f"{(dreamt[seen] < _SLOW).mean():.0%} of {seen.sum()} that can be read"
+            )
+
+
+class _Hit(NamedTuple):
+    stretch: Stretch
+    speed: float  # pixels a step, away from the paddle
+    fires: float  # share of the ticks from two steps before until the hit
+
+
+def _hits(played: HeldOutGame) -> Iterator[_Hit]:
+    """Frames at which the ball turns around before the right paddle, and flies on freely."""
+    shown = range(0, played.last_shown + 1, _READ_AT_ONCE)
+    x = np.concatenate([read_pong(np.asarray(played.frames[first : first + _READ_AT_ONCE])).ball_x for first in shown])
+    for hit in range(_BEFORE, len(x) - _AFTER - 1):
+        around = x[hit - _BEFORE : hit + _AFTER + 1]
+        if np.isnan(around).any() or around[_BEFORE] < _NEAR:
+            continue
+        if around[_BEFORE - 1] < around[_BEFORE] and (np.diff(around[_BEFORE:]) < -0.5).all():
+            pressed = played.executed[hit - _BEFORE : hit + 1]
+            stretch = Stretch(played, hit - _BEFORE, _BEFORE + _AFTER)
+            yield _Hit(stretch, _speed(x[hit + 1], x[hit + _AFTER]), float(np.isin(pressed, _FIRE).mean()))
+
+
+def _speed(first: float, last: float) -> float:
+    return float(first - last) / (_AFTER - 1)
+
+
+def _dreamt(dream: Dream, hits: list[_Hit]) -> Iterator[tuple[_Hit, float]]:
+    """Each hit with the speed that is dreamt; NaN where there is no ball to be seen."""
+    simulator = Simulator(dream.shared.world, dream.options.sampling(dream.shared.sampling))
+    of = {id(hit.stretch): hit for hit in hits}
+    for seed, batch in enumerate(in_batches([hit.stretch for hit in hits], 64)):
+        contexts = [each.context(dream.shared.world.config.dynamics.reach) for each in batch]
+        state, _ = simulator.start(contexts, [64 * seed + lane for lane in range(len(batch))])
+        x: list[npt.NDArray[np.float64]] = []
+        for step in range(_BEFORE + _AFTER):
+            state, dreamt = simulator.step(state, np.stack([each.executed[step] for each in batch]))
+            x.append(read_pong(dreamt.frames).ball_x)
+        for lane, each in enumerate(batch):
+            yield of[id(each)], _speed(x[_BEFORE][lane], x[-1][lane])
+
+
+if __name__ == "__main__":
+    tyro.extras.subcommand_cli_from_dict({"policies": Policies, "hits": Hits})()
