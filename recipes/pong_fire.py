@@ -22,7 +22,7 @@ from agents.zoo import resolve
 from data_gen.games import game
 from data_gen.probes.pong import read_pong
 from data_gen.recording import Recording
-from evaluation.held_out import HeldOutGame, Stretch, held_out_games, in_batches
+from evaluation.held_out import HeldOutGame, Stretch, held_out_games
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
 from world_model.simulator import Simulator
@@ -33,6 +33,7 @@ _BEFORE, _AFTER = 2, 4  # frames of a hit, the one that touches the paddle betwe
 _NEAR = 66.0  # pixels from the left, where the learner's paddle is not far
 _SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
 _READ_AT_ONCE = 256
+_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Hits:
         games = held_out_games(Recording.open(self.data), self.split, game("Pong"), None, 0)
         hits = [hit for each in games for hit in _hits(each)]
         chosen = sorted(np.random.default_rng(0).permutation(len(hits))[: self.most].tolist())
-        told = [(hit, speed) for hit, speed in _dreamt(dream, [hits[place] for place in chosen])]
+        told = list(_dreamt(dream, [hits[place] for place in chosen]))
         for name, fires in (("never", 0.0), ("always", 1.0)):
             of = [(hit, speed) for hit, speed in told if hit.fires == fires]
             if not of:
@@ -111,16 +112,16 @@ def _speed(first: float, last: float) -> float:
 def _dreamt(dream: Dream, hits: list[_Hit]) -> Iterator[tuple[_Hit, float]]:
     """Each hit with the speed that is dreamt; NaN where there is no ball to be seen."""
     simulator = Simulator(dream.shared.world, dream.options.sampling(dream.shared.sampling))
-    of = {id(hit.stretch): hit for hit in hits}
-    for seed, batch in enumerate(in_batches([hit.stretch for hit in hits], 64)):
-        contexts = [each.context(dream.shared.world.config.dynamics.reach) for each in batch]
-        state, _ = simulator.start(contexts, [64 * seed + lane for lane in range(len(batch))])
+    for first in range(0, len(hits), _LANES):
+        batch = hits[first : first + _LANES]
+        contexts = [hit.stretch.context(dream.shared.world.config.dynamics.reach) for hit in batch]
+        state, _ = simulator.start(contexts, range(first, first + len(batch)))
         x: list[npt.NDArray[np.float64]] = []
         for step in range(_BEFORE + _AFTER):
-            state, dreamt = simulator.step(state, np.stack([each.executed[step] for each in batch]))
+            state, dreamt = simulator.step(state, np.stack([hit.stretch.executed[step] for hit in batch]))
             x.append(read_pong(dreamt.frames).ball_x)
-        for lane, each in enumerate(batch):
-            yield of[id(each)], _speed(x[_BEFORE][lane], x[-1][lane])
+        for lane, hit in enumerate(batch):
+            yield hit, _speed(x[_BEFORE][lane], x[-1][lane])
 
 
 if __name__ == "__main__":
