@@ -191,6 +191,16 @@ def test_equal_runs_give_equal_bytes_and_a_stopped_one_goes_on_to_the_same(tmp_p
     assert [each.side for each in from_csv(episodes)].count("shuffled") == 6
 
 
+@pytest.mark.parametrize("max_steps", [None, 10])
+def test_the_bar_counts_episodes_however_long_they_are(
+    max_steps: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gap(REAL, REAL, _FEW, replace(_SMALL, max_steps=max_steps), tracks="A", out=tmp_path)
+    bars = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if line.startswith("episodes:")]
+    assert "100%" in bars[-1]
+    assert f"| {3 * (3 * 5 + 2)}/{3 * (3 * 5 + 2)} [" in bars[-1]
+
+
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
     gap(REAL, REAL, _FEW, _SMALL, tracks="A", out=tmp_path)
     with pytest.raises(OtherRun, match=r"plan\.json is another run"):
@@ -370,7 +380,7 @@ def test_a_policy_that_dies_early_in_the_dream_alone_is_named() -> None:
 def _played(lanes: int, max_steps: int | None = None, limits: Limits = _NEVER, dream: str = REAL) -> list[Any]:
     plan = [Planned("dream", name, place, place) for name in ("random", "follow-0") for place in range(3)]
     side = RealSide(gymnasium.spec(dream), lanes, None)
-    episodes = play_episodes(side, lanes, plan, FOLLOWERS, max_steps, Watching(None, limits, 0), 0, lambda steps: None)
+    episodes = play_episodes(side, lanes, plan, FOLLOWERS, max_steps, Watching(None, limits, 0), 0, lambda *_: None)
     side.close()
     return episodes
 

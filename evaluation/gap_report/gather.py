@@ -36,8 +36,9 @@ _REAL_TWICE: tuple[Side, ...] = ("real", "again")
 _LANES = 24  # side by side; the same whatever the number of processes, so that the same is drawn
 _IN_A_ROW = 4  # episodes that a lane plays one after another in a part, at most
 _PARTS = 8  # of a side at least, where it has as many episodes as lanes in each
-_LONGEST = 27_000  # steps of an episode that nobody cuts, for the time left
+_LONGEST = 27_000  # steps of an episode that nobody cuts, for what of it is done
 _POLL = 0.2  # seconds
+_BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} [{elapsed}<{remaining}]"
 _STEPS_A_SECOND = 15.0  # of games that nobody knows
 
 
@@ -109,11 +110,13 @@ def gather(todo: Sequence[Part], setting: Setting, folder: Path, workers: int) -
     folder.mkdir(parents=True, exist_ok=True)
     player = Player(setting, folder)
     missing = [part for part in todo if not player.file(part).exists()]
-    total = sum(setting.longest * len(part.plan) for part in todo)
-    done = total - sum(setting.longest * len(part.plan) for part in missing)
+    total, left = (setting.longest * sum(len(part.plan) for part in each) for each in (todo, missing))
+    scale = 1 / setting.longest  # of steps, so that the bar shows episodes
     # What a user has defined in a script cannot be sent to another process.
     here = any(each.path is None for each in setting.members) or any(callable(part.spec.entry_point) for part in todo)
-    with tqdm(total=total, initial=done, desc="episodes", unit="step", unit_scale=True, smoothing=0.1) as bar:
+    with tqdm(
+        total=total, initial=total - left, desc="episodes", unit_scale=scale, smoothing=0, bar_format=_BAR
+    ) as bar:
         (_one_after_the_other if here or workers == 1 else _in_processes)(missing, player, workers, bar)
     return [episode for part in todo for episode in from_csv(player.file(part).read_bytes())]
 
@@ -133,6 +136,11 @@ class Player:
     def play(self, part: Part, on_steps: Callable[[int], object]) -> None:
         """Write the episodes of a part."""
         setting = self._setting
+
+        def on_steps_or_ends(made: int, ended_after: Sequence[int]) -> None:
+            # What an episode that ended early did not need counts as done: all are equal parts of the bar.
+            on_steps(made + sum(setting.longest - length for length in ended_after))
+
         episodes = play_episodes(
             self._side(part),
             _LANES,
@@ -141,10 +149,8 @@ class Player:
             setting.max_steps,
             setting.watching(),
             setting.seed,
-            on_steps,
+            on_steps_or_ends,
         )
-        # What an episode that ended early did not need counts as done: the time left is that of what is to be played.
-        on_steps(sum(setting.longest - episode.length for episode in episodes))
         write_atomically(self.file(part), to_csv(episodes))
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ from evaluation.sights import Sight
 from world_model.metrics.lanes import Limits, first_death
 from world_model.metrics.score import read_score
 
+OnSteps = Callable[[int, Sequence[int]], object]  # steps made, and the lengths of the episodes that they ended
+
 
 class Watching(NamedTuple):
     """What is looked at in the pictures, and when they are dead."""
@@ -108,9 +110,9 @@ def play_episodes(
     max_steps: int | None,
     watching: Watching,
     seed: int,
-    on_steps: Callable[[int], object],
+    on_steps: OnSteps,
 ) -> list[Episode]:
-    """All of them, in the order of the plan; `on_steps` hears of the steps as they are made."""
+    """All of them, in the order of the plan; `on_steps` hears of the steps as they are made, and of what has ended."""
     waiting = deque(enumerate(plan))
     running: dict[int, tuple[int, _Lane]] = {}
     done: dict[int, Episode] = {}
@@ -133,12 +135,14 @@ def play_episodes(
         games = [running[lane][1] for lane in numbers.tolist()]
         step = side.step(numbers.tolist(), _actions(games, policies, numbers))
         _add(games, step.frames, step.rewards.tolist())
+        ended_after: list[int] = []
         for row, (lane, game) in enumerate(zip(numbers.tolist(), games, strict=True)):
             if step.terminated[row] or step.truncated[row] or game.steps == max_steps:
                 ended = "terminated" if step.terminated[row] else "truncated" if step.truncated[row] else "cut"
                 done[running[lane][0]] = game.episode(ended)
+                ended_after.append(game.steps)
                 begin(lane)
-        on_steps(len(numbers))
+        on_steps(len(numbers), ended_after)
     return [done[place] for place in range(len(plan))]
 
 
