@@ -339,8 +339,8 @@ def test_a_manifest_in_other_words_is_refused(folder: Path) -> None:
 
 
 def test_a_number_that_is_not_finite_is_refused_in_every_tensor(folder: Path) -> None:
-    names = load_tensors((folder / "weights.safetensors").read_bytes()).keys()
     content = (folder / "weights.safetensors").read_bytes()
+    names = [name for name, tensor in load_tensors(content).items() if tensor.is_floating_point()]
     assert len(names) > 50
     for turn, name in enumerate(sorted(names)):
         bad = (torch.nan, torch.inf, -torch.inf)[turn % 3]

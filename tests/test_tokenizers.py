@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from data_gen.windows import WindowBatch
-from world_model.conv_tokenizer import ConvTokenizer, ConvTokenizerConfig
+from world_model.conv_tokenizer import NEVER_STILL, ConvTokenizer, ConvTokenizerConfig
 from world_model.grids import UnevenGrid
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig
 from world_model.pixels import to_frames, to_pixels
 from world_model.tokenizer import Tokenizer
 from world_model.training.draws import Draws
-from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 
 _SIZE = (36, 24)
 
@@ -82,10 +84,38 @@ def _batch() -> WindowBatch:
     )
 
 
+@torch.no_grad()
+def test_what_is_painted_nearly_as_the_still_picture_is_that_picture() -> None:
+    tokenizer, off = _conv(), torch.arange(-12, 12)  # grey levels, a column each
+    for weight in tokenizer.decoder.parameters():
+        weight.zero_()  # the backdrop alone is painted
+    tokenizer.set_backdrop((100 + off.view(1, -1, 1)).expand(*_SIZE, 3) / 255)
+    still = torch.full((*_SIZE, 3), 100)
+    still[20:] = NEVER_STILL
+    tokenizer.set_still_picture(still)
+    painted = to_frames(tokenizer.decode(torch.zeros(1, 6, tokenizer.width)))[0, ..., 0].int() - 100
+    settled = torch.minimum(off.abs(), (2 * (off.abs() - 4)).clamp_min(0)) * off.sign()
+    assert settled[9:16].tolist() == [0] * 7
+    assert torch.equal(painted[:20], settled.int().expand(20, -1))
+    assert torch.equal(painted[20:], off.int().expand(16, -1)), "nothing is still there"
+
+
+def test_the_still_picture_is_what_most_frames_show() -> None:
+    frames = np.full((10, *_SIZE, 3), 7, np.uint8)
+    frames[:4, 0, 0] = 9  # something passes
+    frames[:, 1, 1, 2] = np.arange(10)  # something always moves
+    median, still = still_picture(SimpleNamespace(frames=frames))  # type: ignore[arg-type]
+    assert median[0, 0].tolist() == still[0, 0].tolist() == [7, 7, 7]
+    assert median[1, 1].tolist() == [7, 7, 4]
+    assert still[1, 1].tolist() == [NEVER_STILL] * 3
+    assert (still != 7).sum() == 3
+
+
 @pytest.mark.parametrize("kl", [0.0, 1e-4])
 def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
     tokenizer = _conv(kl=kl)
-    tokenizer.set_still_picture(torch.zeros(3, *_SIZE))
+    tokenizer.set_backdrop(torch.zeros(*_SIZE, 3))
+    tokenizer.set_still_picture(torch.zeros(*_SIZE, 3))
     task, batch = TokenizerTask(tokenizer, TokenizerTaskConfig()), _batch()
     optimizer = torch.optim.AdamW(tokenizer.parameters(), 1e-2)
     for step in range(150):
@@ -103,7 +133,8 @@ def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
 def test_of_the_empty_squares_only_a_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are nearly all there is, and all alike."""
     tokenizer = _conv()
-    tokenizer.set_still_picture(torch.zeros(3, *_SIZE))
+    tokenizer.set_backdrop(torch.zeros(*_SIZE, 3))
+    tokenizer.set_still_picture(torch.zeros(*_SIZE, 3))
     looked_at: list[torch.Tensor] = []
     posterior = tokenizer.posterior
     monkeypatch.setattr(tokenizer, "posterior", lambda squares: looked_at.append(squares) or posterior(squares))

@@ -16,9 +16,11 @@ from neural_env.command import main as run
 from toy_recording import record_toy
 from world_model.action_script import InvalidActions, read_actions
 from world_model.bundle import load_world
+from world_model.conv_tokenizer import NEVER_STILL, ConvTokenizer
 from world_model.picture import Picture
 from world_model.pixels import to_pixels
 from world_model.simulator import Simulator
+from world_model.training.tokenizer_task import still_picture
 
 _FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
 _SETTINGS = {
@@ -179,7 +181,16 @@ def test_a_decoder_trained_on_alone_leaves_the_dream_as_it_is(trained: Path, tmp
     changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])}
     assert changed
     changed.discard("strangeness_limit")  # of another decoder, perhaps another
+    changed.discard("tokenizer.still_HWC")  # seen in the recording
     assert all(name.startswith("tokenizer.decoder.") for name in changed)
+
+
+def test_a_world_knows_the_still_picture_of_its_game(trained: Path) -> None:
+    tokenizer = load_world(trained / "run/world").world.tokenizer
+    assert isinstance(tokenizer, ConvTokenizer)
+    still = still_picture(Windows.open(trained / "recording", "train", length=1))[1]
+    assert torch.equal(tokenizer.still_HWC, still)
+    assert (still != NEVER_STILL).any()
 
 
 @pytest.mark.parametrize("line", ["JUMP", "3", "LEFT 0", "LEFT x", "LEFT 2 3", "-1", ""])

@@ -11,6 +11,7 @@ from world_model.tokenizer import Tokenizer
 
 LEAST_LIMIT = 1e-6  # where latents are pixels, nothing is moved but by rounding
 _RARE = 0.999
+_ROUNDED = 1 + 2**-7  # the limit is rounded to bfloat16 in a file: that shall make no usual frame a surprise
 _AT_ONCE = 256  # frames
 
 
@@ -21,4 +22,4 @@ def limit_of_real(tokenizer: Tokenizer, frames_BHWC: Tensor) -> float:
         Picture.of(tokenizer, tokenizer.encode(to_pixels(some_XHWC))).strangeness_BN.amax(-1)
         for some_XHWC in torch.split(frames_BHWC, _AT_ONCE)
     ]
-    return max(float(torch.cat(found).quantile(_RARE)), LEAST_LIMIT)
+    return max(float(torch.cat(found).quantile(_RARE)) * _ROUNDED, LEAST_LIMIT)

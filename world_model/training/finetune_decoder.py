@@ -19,7 +19,7 @@ from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_tokenizer
 from world_model.training.processes import joined_processes
 from world_model.training.surprise_limit import set_surprise_limit
-from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FinetuneDecoderConfig:
     data: Path  # a recording
     out: Path  # the run's folder; the world comes to lie in <out>/world
     moving: float = 24.0  # what a pixel that moves weighs, beside 1
-    standing_out: float = 8.0  # what one weighs that differs from the backdrop
+    standing_out: float = 8.0  # what one weighs that differs from the still picture
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=48, steps=4000, learning_rate=5e-4))
     device: str | None = None  # default: CUDA where there is one
     threads: int = 0  # torch threads; 0: as torch chooses
@@ -46,8 +46,9 @@ def finetune_decoder(config: FinetuneDecoderConfig) -> None:
         raise ValueError(f"{config.world} has a tokenizer without learning; there is no decoder to train")
     with joined_processes(config.device) as processes:
         loaded.world.to(processes.device)
-        task = TokenizerTask(tokenizer, TokenizerTaskConfig(config.moving, config.standing_out, decoder_only=True))
         windows = Windows.open(config.data, "train", length=1, seed=config.fit.seed, progress=True)
+        tokenizer.set_still_picture(still_picture(windows)[1])
+        task = TokenizerTask(tokenizer, TokenizerTaskConfig(config.moving, config.standing_out, decoder_only=True))
         about = {"world": loaded.digest, "data": windows.key, "weights": [config.moving, config.standing_out]}
         recording = Recording.open(config.data)
         judge = judge_tokenizer(recording, tokenizer)

@@ -1,4 +1,4 @@
-"""What the tokenizer is trained for: pictures in which what moves, and what differs from the backdrop, is right."""
+"""What the tokenizer is trained for: pictures in which what moves, and what differs from the still one, is right."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from data_gen.policy import Frames
 from data_gen.windows import WindowBatch, Windows
-from world_model.conv_tokenizer import ConvTokenizer
+from world_model.conv_tokenizer import NEVER_STILL, ConvTokenizer
 from world_model.pixels import to_pixels
 from world_model.training.draws import Draws
 
-_MOVED = 2 / 255  # a pixel that changes by more than this moves
+_MOVED = 2  # grey levels: a pixel that changes by more moves
 _GROUND = 0.05  # share of the squares with nothing in them that are looked at
-_STANDS_OUT = 0.04  # from the backdrop: a thing, not ground
+_STANDS_OUT = 10  # grey levels from the still picture: a thing, not ground
+_OFTEN = 0.5  # share of the frames in which a pixel is as it is in the still picture
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,9 @@ class TokenizerTask:
     def losses(self, batch: WindowBatch, draws: Draws) -> dict[str, Tensor]:
         """See `Task`."""
         frames = torch.from_numpy(batch.frames).to(self._tokenizer.backdrop_HWC.device)
-        before_BCHW, real_BCHW = to_pixels(frames[:, 0]), to_pixels(frames[:, 1])
         tokenizer = self._tokenizer
-        squares_BNKP = tokenizer.squares(real_BCHW)
-        weights_BNKP = tokenizer.cut(self._weights(before_BCHW, real_BCHW).movedim(1, -1))
+        squares_BNKP = tokenizer.squares(to_pixels(frames[:, 1]))
+        weights_BNKP = tokenizer.cut(self._weights(*frames.movedim(1, 0)))
         # Most squares are ground, and much alike: a few of them do.
         asked_BN = (weights_BNKP > 1).flatten(2).any(-1) | (draws.uniform(squares_BNKP.shape[1]) < _GROUND)
         noise_XD = draws.normal(squares_BNKP.shape[1], tokenizer.width)[asked_BN]
@@ -61,17 +61,26 @@ class TokenizerTask:
             "divergence": divergence.detach(),
         }
 
-    def _weights(self, before_BCHW: Tensor, real_BCHW: Tensor) -> Tensor:
-        moving = (real_BCHW - before_BCHW).abs().amax(1, keepdim=True) > _MOVED
-        standing_out = (real_BCHW - self._tokenizer.still_picture).abs().amax(1, keepdim=True) > _STANDS_OUT
-        return (1 + self._config.moving * moving + self._config.standing_out * standing_out).expand_as(real_BCHW)
+    def _weights(self, before_BHWC: Tensor, real_BHWC: Tensor) -> Tensor:
+        real, others = real_BHWC.short(), (before_BHWC.short(), self._tokenizer.still_HWC)
+        moving, standing_out = (
+            (real - other).abs().amax(-1, keepdim=True) > least
+            for other, least in zip(others, (_MOVED, _STANDS_OUT), strict=True)
+        )
+        return (1 + self._config.moving * moving + self._config.standing_out * standing_out).expand_as(real_BHWC)
 
 
-def median_picture(windows: Windows, frames: int = 256) -> Tensor:
-    """The median of frames spread over the split, as pixels [C, H, W]: what the game shows where nothing happens."""
+def still_picture(windows: Windows, frames: int = 256) -> tuple[Tensor, Tensor]:
+    """What the game shows where nothing happens [H, W, C], in grey levels.
+
+    The median of frames spread over the split; and the same with `NEVER_STILL` wherever fewer than half of the frames
+    are exactly so.
+    """
     rows = np.linspace(0, len(windows.frames) - 1, min(frames, len(windows.frames))).astype(np.int64)
-    chosen: Frames = windows.frames[rows]
-    return to_pixels(torch.from_numpy(np.median(chosen, axis=0).astype(np.uint8)))
+    seen: Frames = windows.frames[rows]
+    median = np.median(seen, axis=0).astype(np.uint8)
+    often = (seen == median).all(axis=-1, keepdims=True).mean(axis=0) >= _OFTEN
+    return torch.from_numpy(median), torch.from_numpy(np.where(often, median, np.int16(NEVER_STILL)))
 
 
 def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from world_model.card import TrainingFacts
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.objectives.strange_tokens import StrangeConfig
 from world_model.outcome import OutcomeConfig
+from world_model.pixels import from_levels
 from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
 from world_model.simulator import Simulator, SimulatorConfig
@@ -40,7 +41,7 @@ from world_model.training.held_out import judge_dynamics, judge_tokenizer
 from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.surprise_limit import set_surprise_limit
-from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, median_picture
+from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 from world_model.training.typical_tokens import typical_tokens
 from world_model.training.world_card import machine, training_card
 from world_model.training.world_report import WorldReport
@@ -130,8 +131,10 @@ class _WorldRun:
     def _tokenizer(self) -> None:
         tokenizer = self._world.tokenizer
         if isinstance(tokenizer, ConvTokenizer) and self._learns("tokenizer"):
+            median_HWC, still_HWC = still_picture(self._frames)
+            tokenizer.set_still_picture(still_HWC)
             if self._config.init is None:
-                tokenizer.set_still_picture(median_picture(self._frames))
+                tokenizer.set_backdrop(from_levels(median_HWC))
             judge = judge_tokenizer(self._recording, tokenizer)
             self._fit("tokenizer", TokenizerTask(tokenizer, self._config.tokenizer), self._frames, 1, judge)
         tokenizer.requires_grad_(False)
