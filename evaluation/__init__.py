@@ -41,7 +41,7 @@ def gap(
             the zoo of the game. One called "random" has the normalised return 0.
         profile: "smoke", "standard", "full", or sizes of your own.
         tracks: which to measure.
-        world: the dream's world, a folder or hf:organisation/name@revision.
+        world: a folder or hf:organisation/name@revision; the dream's, or the one whose starts a twin in its place has.
         out: folder of the run; one that was stopped goes on.
         seed: everything that is drawn follows from it.
         workers: processes that play; callables are played in this one.

@@ -31,7 +31,7 @@ from evaluation.gap_report.events import measure_events
 from evaluation.gap_report.inverse import InverseModel
 from evaluation.gap_report.matches import matches
 from evaluation.gap_report.metric import Metric, not_measured
-from evaluation.gap_report.pair import UnfitPair
+from evaluation.gap_report.pair import UnfitPair, pair
 from evaluation.gap_report.play import Watching, play_episodes
 from evaluation.gap_report.profile import PROFILES
 from evaluation.gap_report.report import GapReport
@@ -47,6 +47,7 @@ from world_model.metrics.lanes import Limits
 from world_model.starts import Start, Starts
 
 REAL = toy_gap.register()
+_PLAIN = "Toy/Counting-v0"  # no twin
 _NEVER = Limits(10**6, 10**6, 10**6, 10**6)
 
 
@@ -248,7 +249,7 @@ def test_a_world_that_learned_nothing_is_recommended_for_nothing(tmp_path: Path)
 
 
 def test_an_id_that_cannot_be_looked_into_is_played(tmp_path: Path) -> None:
-    report = gap("Toy/Counting-v0", "Toy/Counting-v0", FOLLOWERS, _SMALL, tracks="ABCDE", out=tmp_path)
+    report = gap(_PLAIN, _PLAIN, FOLLOWERS, _SMALL, tracks="ABCDE", out=tmp_path)
     assert report["A3"].is_measured
     assert report["B3.gain"].is_measured
     assert report["C6"].is_measured
@@ -261,7 +262,12 @@ def test_an_id_that_cannot_be_looked_into_is_played(tmp_path: Path) -> None:
     ("call", "error", "said"),
     [
         (lambda out: gap(REAL, "Real/Pong-v0", FOLLOWERS, TINY, out=out), UnfitPair, "observation_space of"),
-        (lambda out: gap(REAL, REAL, FOLLOWERS, TINY, out=out, world="w"), UnfitPair, "--world goes with a dream"),
+        (
+            lambda out: gap(REAL, REAL, FOLLOWERS, TINY, out=out, world="Pong"),
+            UnfitPair,
+            "Pong is a world of Pong; expected",
+        ),
+        (lambda out: gap(_PLAIN, _PLAIN, FOLLOWERS, TINY, out=out, world="w"), UnfitPair, "--world goes with a dream"),
         (lambda out: gap(REAL, REAL, None, TINY, out=out), UnfitZoo, "the zoo of StickyCounting has 0 policies"),
         (lambda out: gap(REAL, REAL, {"a": Follower(0)}, TINY, out=out), UnfitZoo, "this zoo has 1 policies"),
         (lambda out: gap(REAL, REAL, out / "none", TINY, out=out), UnfitZoo, "is no folder"),
@@ -329,10 +335,24 @@ def test_both_sides_begin_at_the_same_moment_and_go_on_by_their_own_chance(tmp_p
         assert dreamt._games._envs._lanes.start_index[1] == start  # type: ignore[union-attr]
     step = [real.step([0, 1], np.array([0, 2])).frames for _ in range(6)]
     assert any(not np.array_equal(*frames) for frames in step), "both lanes draw the same stickiness"
-    found = matches(dream_spec, TINY, seed=0)
+    found = matches(pair("Dream/World-v0", REAL, str(tmp_path / "world")), TINY, seed=0)
     assert [starts[place].kind for place in found.starts] == ["beginning"] * len(found.starts)
     for side in (real, dreamt, env):
         side.close()
+
+
+def test_a_twin_in_the_dreams_place_begins_where_the_dream_would(tmp_path: Path) -> None:
+    """So the real games of a report are those of the identity test."""
+    world = str(toy_world(tmp_path / "world", toy_gap.GAME))
+    for name, dream in (("dream", "Dream/World-v0"), ("twin", REAL)):
+        gap(dream, REAL, _FEW, _SMALL, tracks="A", world=world, out=tmp_path / name)
+    tables = [from_csv((tmp_path / name / "episodes.csv").read_bytes()) for name in ("dream", "twin")]
+    one, other = ([each for each in table if each.side in ("real", "again")] for table in tables)
+    assert one == other
+    assert len(one) == 2 * 3 * 5
+    starts = [[each.start for each in table if each.side == "dream"] for table in tables]
+    assert starts[0] == starts[1]
+    assert [each for each in tables[0] if each.side == "dream"] != [each for each in tables[1] if each.side == "dream"]
 
 
 @pytest.mark.parametrize("spec", games(), ids=lambda spec: spec.name)

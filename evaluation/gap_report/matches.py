@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gymnasium.envs.registration import EnvSpec
-
 from evaluation.gap_report.contestants import Contestant
 from evaluation.gap_report.episodes import Planned, Side
+from evaluation.gap_report.pair import Pair
 from evaluation.gap_report.profile import Profile
 from evaluation.gap_report.sides import dream_options
 from neural_env.dream import Dream
@@ -35,13 +34,15 @@ class Matches:
         ]
 
 
-def matches(dream: EnvSpec, profile: Profile, seed: int) -> Matches:
-    """The beginnings of games that the dream's world has (any of its starts if it has none), or seeds."""
-    if not is_dream(dream):
+def matches(compared: Pair, profile: Profile, seed: int) -> Matches:
+    """The beginnings of games that the world has (any of its starts if it has none), or seeds."""
+    starts = compared.starts
+    if is_dream(compared.dream):
+        starts = Dream(DreamOptions.of(dream_options(compared.dream))).shared.starts
+    if starts is None:
         first = _FIRST_SEED + seed * max(profile.episodes, profile.null_episodes)
         seeds = tuple(range(first, first + profile.episodes))
         return Matches(seeds, None, f"{len(seeds)} reset seeds, the same on every side")
-    starts = Dream(DreamOptions.of(dream_options(dream))).shared.starts
     beginnings = tuple(place for place, start in enumerate(starts) if start.kind == "beginning")
     chosen = beginnings or tuple(range(len(starts)))
     kind = "beginnings of games" if beginnings else "moments within games"

@@ -62,7 +62,7 @@ def measure(
     """All figures of these tracks; written to `folder`, and returned."""
     began = time.perf_counter()
     members = spread(contestants(zoo, compared.game, compared.num_actions), profile.policies)
-    found = matches(compared.dream, profile, seed)
+    found = matches(compared, profile, seed)
     facts = _facts(compared, members, found, profile, seed)
     _begin(folder, {**facts, "tracks": list(tracks), "seed": seed})
     print(f"seed {seed}; {found.how}", flush=True)
