@@ -193,13 +193,17 @@ def test_equal_runs_give_equal_bytes_and_a_stopped_one_goes_on_to_the_same(tmp_p
 
 
 @pytest.mark.parametrize("max_steps", [None, 10])
-def test_the_bar_counts_episodes_however_long_they_are(
+def test_the_bar_knows_the_time_left_however_long_episodes_are_and_also_after_a_stop(
     max_steps: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gap(REAL, REAL, _FEW, replace(_SMALL, max_steps=max_steps), tracks="A", out=tmp_path)
-    bars = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if line.startswith("episodes:")]
-    assert "100%" in bars[-1]
-    assert f"| {3 * (3 * 5 + 2)}/{3 * (3 * 5 + 2)} [" in bars[-1]
+    profile = replace(_SMALL, max_steps=max_steps)
+    for least in (0, 60):
+        gap(REAL, REAL, _FEW, profile, tracks="A", out=tmp_path)
+        told = capsys.readouterr().err.replace("\r", "\n").splitlines()
+        bars = [line for line in told if line.startswith(f"{3 * (3 * 5 + 2)} episodes:")]
+        assert least <= int(bars[0].split("%")[0].split()[-1]) <= int(bars[-1].split("%")[0].split()[-1]) == 100
+        assert bars[-1].endswith("<00:00")
+        sorted((tmp_path / "episodes").glob("dream-*"))[0].unlink()
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ _IN_A_ROW = 4  # episodes that a lane plays one after another in a part, at most
 _PARTS = 8  # of a side at least, where it has as many episodes as lanes in each
 _LONGEST = 27_000  # steps of an episode that nobody cuts, for what of it is done
 _POLL = 0.2  # seconds
-_BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} [{elapsed}<{remaining}]"
+_BAR = "{l_bar}{bar}| {elapsed}<{remaining}"  # what it counts, steps that might be needed, says nothing to anybody
 _STEPS_A_SECOND = 15.0  # of games that nobody knows
 
 
@@ -111,12 +111,10 @@ def gather(todo: Sequence[Part], setting: Setting, folder: Path, workers: int) -
     player = Player(setting, folder)
     missing = [part for part in todo if not player.file(part).exists()]
     total, left = (setting.longest * sum(len(part.plan) for part in each) for each in (todo, missing))
-    scale = 1 / setting.longest  # of steps, so that the bar shows episodes
     # What a user has defined in a script cannot be sent to another process.
     here = any(each.path is None for each in setting.members) or any(callable(part.spec.entry_point) for part in todo)
-    with tqdm(
-        total=total, initial=total - left, desc="episodes", unit_scale=scale, smoothing=0, bar_format=_BAR
-    ) as bar:
+    played = sum(len(part.plan) for part in todo)
+    with tqdm(total=total, initial=total - left, desc=f"{played:,} episodes", smoothing=0, bar_format=_BAR) as bar:
         (_one_after_the_other if here or workers == 1 else _in_processes)(missing, player, workers, bar)
     return [episode for part in todo for episode in from_csv(player.file(part).read_bytes())]
 
