@@ -16,12 +16,8 @@ from world_model.world import World
 
 BYTES_PER_NUMBER = 2
 _SHIPPED = torch.bfloat16
-_TYPE_NAMES = {
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int16: "I16",
-    torch.bool: "BOOL",
-}  # as safetensors calls them
+# As safetensors calls them.
+_TYPE_NAMES = {torch.bfloat16: "BF16", torch.int64: "I64", torch.int16: "I16", torch.bool: "BOOL"}
 _MAX_HEADER_BYTES = 1 << 20
 
 

@@ -32,9 +32,7 @@ class GapConfig:
     game: tyro.conf.Positional[str]  # such as Pong: Dream/Pong-v0 against Real/Pong-v0
     dream: str | None = None  # any other environment id in the dream's place
     real: str | None = None  # any other id in the real game's place
-    world: str | None = (
-        None  # the dream's, or one whose starts a twin in its place has: a folder, or hf:organisation/name@revision
-    )
+    world: str | None = None  # a folder or hf:organisation/name@revision; of the dream, or for a twin's starts
     zoo: Path | None = None  # a folder of policy files; default: the zoo of the game
     profile: ProfileName = "smoke"
     tracks: str = ",".join(TRACKS)  # which to measure
