@@ -122,6 +122,21 @@ def test_an_untrained_world_stands_still() -> None:
     assert torch.equal(drawn, latents[:, -1])
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_was_never_seen_in_a_place_is_never_drawn_there(dynamics: Dynamics, temperature: float) -> None:
+    nn.init.zeros_(dynamics.correction.weight)
+    nn.init.zeros_(dynamics.correction.bias)
+    nn.init.constant_(dynamics.glyphs.gate.bias, 100.0)  # everything changes
+    nn.init.normal_(dynamics.glyphs.contents_VD, generator=torch.Generator().manual_seed(2))
+    only_N = torch.arange(6) * 7
+    dynamics.glyphs.seen_NV[:] = torch.arange(dynamics.glyphs.count) == only_N[:, None]
+    latents, level, executed = _run(steps=2)
+    features = dynamics.trunk(latents, level, executed)[:, -1]
+    drawn = sample(dynamics, features, latents[:, -1], 5, temperature, torch.rand(2, 6))
+    assert torch.equal(drawn, dynamics.glyphs.contents_VD[only_N].expand(2, -1, -1))
+
+
 def _first(run: tuple[Tensor, Tensor, Tensor], steps: int) -> tuple[Tensor, Tensor, Tensor]:
     latents, level, executed = run
     return latents[:, :steps], level[:, :steps], executed[:, :steps]

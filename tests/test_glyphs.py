@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from world_model.glyphs import Glyphs, phases
+from world_model.training.seen_glyphs import seen_glyphs
 from world_model.training.typical_tokens import typical_tokens
 
 
@@ -59,10 +60,40 @@ def test_a_game_with_fewer_tokens_than_glyphs_is_no_trouble(tmp_path: Path) -> N
 
 
 def test_a_token_is_the_glyph_it_is_most_like() -> None:
-    glyphs = Glyphs(3, 32, 16, 0.1)
+    glyphs = Glyphs(3, 9, 32, 16, 0.1)
     glyphs.contents_VD.copy_(torch.tensor([0.0, 0.2, 0.9])[:, None].expand(3, 16))
     tokens = torch.tensor([[0.01, 0.85], [0.15, 2.0]])[..., None].expand(2, 2, 16)
     assert glyphs.nearest(tokens).tolist() == [[0, 2], [1, 2]]
+
+
+@torch.no_grad()
+def test_glyphs_that_are_found_anew_keep_what_was_learned() -> None:
+    glyphs = Glyphs(3, tokens=9, width=4, latent_width=16, least_change=0.1)
+    before = torch.eye(3, 16)
+    glyphs.contents_VD.copy_(before)
+    torch.nn.init.normal_(glyphs.likelihood.weight)
+    x_YE = torch.randn(5, 4)
+    said = glyphs.logits(x_YE)
+    order = torch.tensor([2, 0, 0])
+    glyphs.renew(before[order] + 0.01)
+    assert torch.equal(glyphs.contents_VD, before[order] + 0.01)
+    torch.testing.assert_close(glyphs.logits(x_YE), said[:, order])
+
+
+def test_a_glyph_is_drawn_only_where_it_was_seen(tmp_path: Path) -> None:
+    glyphs = Glyphs(3, tokens=2, width=4, latent_width=16, least_change=0.1)
+    glyphs.contents_VD.copy_(torch.eye(3, 16))
+    kinds_FN = np.array([[0, 0], [1, 0], [0, 2], [0, 0]])
+    latents = glyphs.contents_VD.numpy()[kinds_FN].astype(np.float16)
+    glyphs.seen_NV.copy_(seen_glyphs(latents, glyphs, tmp_path))
+    assert glyphs.seen_NV.tolist() == [[True, True, False], [True, False, True]]
+    latents[:] = 0
+    assert torch.equal(seen_glyphs(latents, glyphs, tmp_path), glyphs.seen_NV)  # found once
+    likely_YV = torch.tensor([[0.0, 0.1, 9.0]]).repeat(2, 1)
+    assert glyphs.possible(likely_YV, torch.tensor([0, 1])).argmax(-1).tolist() == [1, 2]
+    glyphs.seen_NV[0] = False  # nothing ever changed there: as if nothing were known
+    as_before_YV = glyphs.possible(likely_YV, torch.tensor([0, 0])).softmax(-1)
+    assert torch.allclose(as_before_YV, likely_YV.softmax(-1), atol=2e-3)
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 4), (7, 7)])

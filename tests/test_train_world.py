@@ -167,6 +167,24 @@ def test_a_world_goes_on_from_a_stage_of_its_own_training(trained: Path, tmp_pat
     assert not all(same for name, same in as_before.items() if name.startswith("dynamics."))
 
 
+def test_a_world_whose_tokenizer_goes_on_finds_its_glyphs_anew(trained: Path, tmp_path: Path) -> None:
+    """Glyphs of before stand for what another tokenizer made, and for nothing that was not yet to be seen."""
+    flags = ["--init", str(trained / "run/world"), "--out", str(tmp_path)]
+    for stage in ("tokenizer", "dynamics", "own-output"):
+        flags += [f"--{stage}-fit.steps", "5"]
+    assert run(_train(trained, *flags)) == 0
+    before, after = (load_world(each / "world").world.dynamics.glyphs for each in (trained / "run", tmp_path))
+    found = np.load(next((tmp_path / "latents").rglob("typical-*.npy")))
+    assert np.abs(after.contents_VD.numpy() - found).max() < 0.01  # bfloat16 in the file
+    assert np.abs(before.contents_VD.numpy() - found).max() > 0.1
+
+
+def test_a_world_dreams_nowhere_what_it_has_not_seen_there(trained: Path) -> None:
+    glyphs = load_world(trained / "run/world").world.dynamics.glyphs
+    assert glyphs.seen_NV.any(-1).any()
+    assert not glyphs.seen_NV.all(-1).any()
+
+
 def test_a_stage_is_taken_over_from_a_world_only(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(_train(trained, "--first", "own-output")) != 0
     assert "first is own-output; expected tokenizer" in " ".join(capsys.readouterr().err.split())

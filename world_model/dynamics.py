@@ -79,7 +79,7 @@ class Dynamics(nn.Module):
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
         )
-        self.glyphs = Glyphs(config.glyphs, width, latent_width, config.least_change)
+        self.glyphs = Glyphs(config.glyphs, tokens, width, latent_width, config.least_change)
         self.register_buffer("phase_N", phases(grid), persistent=False)
         self.phase_N: Tensor
         self.known_embedding = LevelEmbedding(width)

@@ -19,24 +19,35 @@ from world_model.pixels import precise
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
 _SELDOM = -4.0  # how a gate that has learned nothing thinks of change
+_NEVER = 1e4  # taken off a logit; of a place where nothing was seen, whatever was likeliest stays so
 _LEAST_ROWS = 8  # see few_rows
 
 
 class Glyphs(nn.Module):
     """What a dynamics head knows of glyphs: their contents, how it reads them, and how it says what is next."""
 
-    def __init__(self, count: int, width: int, latent_width: int, least_change: float) -> None:
+    def __init__(self, count: int, tokens: int, width: int, latent_width: int, least_change: float) -> None:
         super().__init__()
         self.count = count
         self.least_change = least_change
         self.register_buffer("contents_VD", torch.zeros(count, latent_width))
         self.contents_VD: Tensor
+        self.register_buffer("seen_NV", torch.ones(tokens, count, dtype=torch.bool))
+        self.seen_NV: Tensor
         self.read = nn.Linear(latent_width, width)
         self.stays_or_changes = nn.Embedding(2, width)
         self.gate = zeroed(nn.Linear(width, 1))
         nn.init.constant_(self.gate.bias, _SELDOM)
         self.likelihood = zeroed(nn.Linear(width, count))
         self.aim = zeroed(nn.Linear(width, latent_width, bias=False))
+
+    @torch.no_grad()
+    def renew(self, contents_VD: Tensor) -> None:
+        """Stand for these contents; each inherits what the nearest glyph of before had learned."""
+        heirs_V = self.nearest(contents_VD.to(self.contents_VD))
+        for learned in (self.likelihood.weight, self.likelihood.bias):
+            learned.copy_(learned[heirs_V])
+        self.contents_VD.copy_(contents_VD)
 
     def nearest(self, latents_YD: Tensor) -> Tensor:
         """The glyph that each token is most like [Y]."""
@@ -68,6 +79,13 @@ class Glyphs(nn.Module):
         seldom in training are found by their contents.
         """
         return with_least_rows(self._logits, x_YE, _LEAST_ROWS)
+
+    def possible(self, logits_YV: Tensor, token_Y: Tensor) -> Tensor:
+        """The same, without glyphs that were never seen where these tokens are.
+
+        A score's place knows twenty contents: once a ball is drawn there, what follows is as strange, and stays so.
+        """
+        return torch.where(self.seen_NV[token_Y], logits_YV, logits_YV - _NEVER)
 
     def _logits(self, x_YE: Tensor) -> Tensor:
         logits: Tensor = self.likelihood(x_YE) + self.aim(x_YE) @ self.contents_VD.T

@@ -40,6 +40,7 @@ from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_dynamics, judge_tokenizer
 from world_model.training.latents import latent_windows
 from world_model.training.processes import Processes, joined_processes
+from world_model.training.seen_glyphs import seen_glyphs
 from world_model.training.surprise_limit import set_surprise_limit
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 from world_model.training.typical_tokens import typical_tokens
@@ -152,9 +153,10 @@ class _WorldRun:
         self._runs = latent_windows(windows, self._world.tokenizer, folder, progress)
         latents = self._runs.frames
         self._others_FND = torch.from_numpy(np.array(latents[:: -(-len(latents) // _OTHERS)]))
-        if self._config.init is None:  # else the weights have learned the glyphs of the world that they come from
-            glyphs = self._world.dynamics.glyphs
-            glyphs.contents_VD.copy_(typical_tokens(latents, glyphs.count, folder))
+        glyphs = self._world.dynamics.glyphs
+        if self._learns("tokenizer"):  # else what the glyphs of `init` stand for has not moved
+            glyphs.renew(typical_tokens(latents, glyphs.count, folder))
+        glyphs.seen_NV.copy_(seen_glyphs(latents, glyphs, folder))
 
     def _dynamics(self) -> None:
         if self._learns("dynamics"):
