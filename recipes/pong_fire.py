@@ -1,27 +1,36 @@
 """Does a world know what FIRE does to the ball? Policies that never, and always, press it; and what their hits become.
 
+Hits are also the moments that windows are drawn around: `world train --moments`.
+
 python recipes/pong_fire.py policies --of zoo/ppo-b-1 zoo/ppo-b-2 zoo/dqn-3 zoo/dqn-4 --out runs/fire
 neural-env record --game Pong --policies runs/fire/ppo-b-1-never runs/fire/ppo-b-1-always ... --out recordings/fire
 python recipes/pong_fire.py hits --world Pong --data recordings/fire
+python recipes/pong_fire.py moments --data recordings/fire --out runs/hits.json
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tyro
+from tqdm import tqdm
 
 from agents.policy_file import load_weights, read_record, save_policy
 from agents.zoo import resolve
+from data_gen.atomic import write_atomically
 from data_gen.games import game
+from data_gen.policy import Frames
 from data_gen.probes.pong import read_pong
-from data_gen.recording import Recording
+from data_gen.recording import Entry, Recording
 from evaluation.held_out import HeldOutGame, Stretch, held_out_games
 from neural_env.dream import Dream
 from neural_env.dream_options import DreamOptions
@@ -85,6 +94,28 @@ class Hits:
             )
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Write down the hits of every episode to learn from."""
+
+    data: Path
+    out: Path
+    workers: int = 2
+
+    def __call__(self) -> None:
+        """One JSON file."""
+        entries = Recording.open(self.data).entries("train")
+        with get_context("spawn").Pool(self.workers) as pool:
+            found = list(tqdm(pool.imap(partial(_hits_of, self.data), entries), total=len(entries), unit="episode"))
+        moments = {entry.sha256: steps for entry, steps in zip(entries, found, strict=True)}
+        write_atomically(self.out, (json.dumps(moments) + "\n").encode())
+        print(f"{self.out}: {sum(map(len, found)):,} hits in {len(entries)} episodes")
+
+
+def _hits_of(data: Path, entry: Entry) -> list[int]:
+    return _turns(_ball_x(Recording.open(data).load(entry).frames))
+
+
 class _Hit(NamedTuple):
     stretch: Stretch
     speed: float  # pixels a step, away from the paddle
@@ -92,17 +123,24 @@ class _Hit(NamedTuple):
 
 
 def _hits(played: HeldOutGame) -> Iterator[_Hit]:
+    x = _ball_x(played.frames[: played.last_shown + 1])
+    for hit in _turns(x):
+        pressed = played.executed[hit - _BEFORE : hit + 1]
+        stretch = Stretch(played, hit - _BEFORE, _BEFORE + _AFTER)
+        yield _Hit(stretch, _speed(x[hit + 1], x[hit + _AFTER]), float(np.isin(pressed, _FIRE).mean()))
+
+
+def _ball_x(frames: Frames) -> npt.NDArray[np.float64]:
+    parts = [np.asarray(frames[first : first + _READ_AT_ONCE]) for first in range(0, len(frames), _READ_AT_ONCE)]
+    return np.concatenate([read_pong(part).ball_x for part in parts])
+
+
+def _turns(x: npt.NDArray[np.float64]) -> list[int]:
     """Frames at which the ball turns around before the right paddle, and flies on freely."""
-    shown = range(0, played.last_shown + 1, _READ_AT_ONCE)
-    x = np.concatenate([read_pong(np.asarray(played.frames[first : first + _READ_AT_ONCE])).ball_x for first in shown])
-    for hit in range(_BEFORE, len(x) - _AFTER - 1):
-        around = x[hit - _BEFORE : hit + _AFTER + 1]
-        if np.isnan(around).any() or around[_BEFORE] < _NEAR:
-            continue
-        if around[_BEFORE - 1] < around[_BEFORE] and (np.diff(around[_BEFORE:]) < -0.5).all():
-            pressed = played.executed[hit - _BEFORE : hit + 1]
-            stretch = Stretch(played, hit - _BEFORE, _BEFORE + _AFTER)
-            yield _Hit(stretch, _speed(x[hit + 1], x[hit + _AFTER]), float(np.isin(pressed, _FIRE).mean()))
+    around = np.lib.stride_tricks.sliding_window_view(x, _BEFORE + _AFTER + 1)
+    turns = (around[:, _BEFORE] >= _NEAR) & (around[:, _BEFORE - 1] < around[:, _BEFORE])
+    flies_on = (np.diff(around[:, _BEFORE:]) < -0.5).all(axis=1)
+    return [int(first) + _BEFORE for first in np.flatnonzero(turns & flies_on & ~np.isnan(around).any(axis=1))]
 
 
 def _speed(first: float, last: float) -> float:
@@ -125,4 +163,4 @@ def _dreamt(dream: Dream, hits: list[_Hit]) -> Iterator[tuple[_Hit, float]]:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"policies": Policies, "hits": Hits})()
+    tyro.extras.subcommand_cli_from_dict({"policies": Policies, "hits": Hits, "moments": Moments})()

@@ -26,7 +26,7 @@ _BATCH = 32
 _LEAST = 0.25  # of the mean weight: what is easy is not forgotten
 
 
-def difficult_first(
+def difficulty_weights(
     windows: Windows,
     world: World,
     exponent: float,
@@ -34,10 +34,10 @@ def difficult_first(
     file: Path,
     precision: Precision = "float32",
     processes: Processes = ALONE,
-) -> Windows:
-    """The windows (over latents), weighted by the world's mean error on them to the power of `exponent`."""
+) -> npt.NDArray[np.float64]:
+    """The weight of each window (over latents): the world's mean error on it to the power of `exponent`."""
     if exponent == 0:
-        return windows.weighted(windows.evening())
+        return windows.evening()
     if not file.exists():  # which none writes before all have looked: they judge together
         errors_R = processes.largest(step_errors(windows, world, changed, precision, processes))
         if processes.is_first:
@@ -45,7 +45,7 @@ def difficult_first(
             np.save(content, errors_R)
             write_atomically(file, content.getvalue())
         processes.barrier()
-    return windows.weighted(window_weights(windows, np.load(file), exponent))
+    return window_weights(windows, np.load(file), exponent)
 
 
 def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float64]:

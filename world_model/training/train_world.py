@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -34,11 +35,12 @@ from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
 from world_model.simulator import Simulator, SimulatorConfig
 from world_model.starts import choose_starts
-from world_model.training.difficulty import difficult_first
+from world_model.training.difficulty import difficulty_weights
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
 from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_dynamics, judge_tokenizer
 from world_model.training.latents import latent_windows
+from world_model.training.moments import around_moments, read_moments
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.seen_glyphs import seen_glyphs
 from world_model.training.surprise_limit import set_surprise_limit
@@ -70,6 +72,8 @@ class TrainWorldConfig:
     dynamics: DynamicsTaskConfig = field(default_factory=DynamicsTaskConfig)
     dynamics_fit: FitConfig = field(default_factory=lambda: FitConfig(batch=4, steps=40_000, learning_rate=2e-3))
     difficulty: float = 0.5  # in own-output, windows are drawn by the world's error on them to this power; 0: evenly
+    moments: Path | None = None  # JSON that names steps which must be right, see `world_model/training/moments.py`
+    moments_share: float = 0.5  # of the windows that are drawn around them, in dynamics and own-output
     own_output: DynamicsTaskConfig = field(
         default_factory=lambda: DynamicsTaskConfig(dreamt=0.5, strange=StrangeConfig(clean_share=0.5))
     )
@@ -83,6 +87,8 @@ class TrainWorldConfig:
     def __post_init__(self) -> None:
         if self.first != "tokenizer" and self.init is None:
             raise ValueError(f"first is {self.first}; expected tokenizer where no world is given as init")
+        if not 0 < self.moments_share <= 1:
+            raise ValueError(f"moments_share is {self.moments_share}; expected above 0, to 1")
 
 
 def train_world(config: TrainWorldConfig) -> None:
@@ -117,6 +123,8 @@ class _WorldRun:
         if config.init is not None:
             begin_from(self._world, config.init)
         self._world.outcome.set_shares(counts / counts.sum(), float(ended.mean()))
+        entries = self._recording.entries("train")
+        self._moments = None if config.moments is None else read_moments(config.moments, entries)
         self._seconds, self._steps = 0.0, 0
 
     def do(self, stage: StageName) -> None:
@@ -160,16 +168,19 @@ class _WorldRun:
 
     def _dynamics(self) -> None:
         if self._learns("dynamics"):
-            runs = self._runs.weighted(self._runs.evening())
-            self._fit_dynamics("dynamics", self._config.dynamics, runs)
+            self._fit_dynamics("dynamics", self._config.dynamics, self._runs.evening())
 
     def _own_output(self) -> None:
         config = self._config
         file = config.out / f"difficulty-{_digest(self._world)}.npy"
         how = (config.difficulty, config.own_output.changed, file, config.own_output_fit.precision, self._processes)
-        self._fit_dynamics("own_output", config.own_output, difficult_first(self._runs, self._world, *how))
+        self._fit_dynamics("own_output", config.own_output, difficulty_weights(self._runs, self._world, *how))
 
-    def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, runs: Windows) -> None:
+    def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, weights_W: npt.NDArray[np.float64]) -> None:
+        if self._moments is not None:
+            share = self._config.moments_share
+            weights_W = (1 - share) * weights_W / weights_W.sum() + around_moments(self._runs, self._moments, share)
+        runs = self._runs.weighted(weights_W)
         task = DynamicsTask(self._world, config, self._others_FND)
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
@@ -184,6 +195,7 @@ class _WorldRun:
             "data": self._frames.key,
             "begins_from": _digest(self._world),
             "difficulty": self._config.difficulty if name == "own_output" else 0.0,
+            "moments": None if self._moments is None or name == "tokenizer" else self._told_moments(),
         }
         result = fit(
             task, source, config, self._config.out / name,
@@ -194,6 +206,11 @@ class _WorldRun:
         self._seconds += result.seconds
         self._steps += result.step
 
+    def _told_moments(self) -> list[Any]:
+        """What of the moments a stream of windows depends on, in JSON types."""
+        assert self._moments is not None
+        return [hashlib.sha256(self._moments.tobytes()).hexdigest()[:16], self._config.moments_share]
+
     def _export(self) -> None:
         if not self._processes.is_first:
             return
@@ -202,7 +219,11 @@ class _WorldRun:
         split = "test" if self._recording.entries("test") else "validation"
         reach = self._world.config.dynamics.reach
         starts = choose_starts(self._recording, split, config.beginnings, config.middles, reach, seed=0)
-        settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data", "out", "until", "device")}
+        settings = {
+            k: v
+            for k, v in dataclasses.asdict(config).items()
+            if k not in ("data", "out", "until", "device", "moments")
+        }
         recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
         trained_by = machine(self._processes.size)
         facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, trained_by)
