@@ -54,15 +54,15 @@ def test_moments_stay_those_of_their_episodes_in_a_merged_recording(toy: Recordi
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
-    [([], "holds list"), ({}, "names no moment"), ({"FIRST": [10**6]}, "expected 0 to"), ({"FIRST": ["3"]}, "step '3'")],
+    ("steps", "named"), [(None, "names no moment"), ([10**6], "expected 0 to"), (["3"], "step '3'")]
 )
-def test_what_names_no_moments_is_refused(toy: Recording, tmp_path: Path, content: object, named: str) -> None:
+def test_what_names_no_moments_is_refused(toy: Recording, tmp_path: Path, steps: object, named: str) -> None:
     entries = toy.entries("train")
-    if isinstance(content, dict):
-        content = {entries[0].sha256: steps for steps in content.values()}
+    content = {} if steps is None else {entries[0].sha256: steps}
     with pytest.raises(InvalidMoments, match=named):
         read_moments(_written(tmp_path, content), entries)
+    with pytest.raises(InvalidMoments, match="holds list"):
+        read_moments(_written(tmp_path, []), entries)
 
 
 def test_a_moment_that_no_window_can_hold_is_refused(toy: Recording) -> None:
