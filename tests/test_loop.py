@@ -12,12 +12,10 @@ from agents.policy_file import read_record
 from data_gen.merge import merge
 from data_gen.recording import Recording, summed_steps
 from evaluation.loop.command import LoopConfig, OtherLoop, loop
-from neural_env.configuration import parse_config
 from toy_game import COUNTING
 from toy_long_runs import LOOPED, toy_loop
 from toy_recording import record_toy
 from world_model.bundle import load_world
-from world_model.training.train_world import TrainWorldConfig
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +61,6 @@ def test_another_loop_is_refused(config: LoopConfig) -> None:
         loop(dataclasses.replace(config, agent_steps=65))
     with pytest.raises(ValueError, match="real_steps is 1; expected at least 2"):
         dataclasses.replace(config, real_steps=1)
-
-
-@pytest.mark.parametrize("name", ["loop_world.json", "loop_world_again.json"])
-def test_the_recipes_say_how_a_world_is_trained(name: str, tmp_path: Path) -> None:
-    """A setting that does not exist would be found after the first recording otherwise."""
-    recipe = Path(__file__).parents[1] / "recipes" / name
-    words = ["--config", str(recipe), "--data", str(tmp_path), "--out", str(tmp_path)]
-    assert parse_config(TrainWorldConfig, words, "world train").beginnings == 1
 
 
 # ---- merging ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 from data_gen.recording import Recording
 from data_gen.windows import Windows
 from neural_env.command import main as run
+from neural_env.configuration import parse_config
 from toy_recording import record_toy
 from world_model.action_script import InvalidActions, read_actions
 from world_model.bundle import load_world
@@ -21,7 +22,11 @@ from world_model.picture import Picture
 from world_model.pixels import to_pixels
 from world_model.simulator import Simulator
 from world_model.training.tokenizer_task import still_picture
+from world_model.training.train_world import TrainWorldConfig
 
+_RECIPES = [
+    file for file in (Path(__file__).parents[1] / "recipes").glob("*.json") if "own_output_fit" in file.read_text()
+]
 _FIT = {"batch": 8, "steps": 30, "warmup": 5, "evaluate_every": 15}
 _SETTINGS = {
     "preset": {
@@ -183,6 +188,13 @@ def test_a_world_dreams_nowhere_what_it_has_not_seen_there(trained: Path) -> Non
     glyphs = load_world(trained / "run/world").world.dynamics.glyphs
     assert glyphs.seen_NV.any(-1).any()
     assert not glyphs.seen_NV.all(-1).any()
+
+
+@pytest.mark.parametrize("file", _RECIPES, ids=lambda file: file.name)
+def test_the_recipes_of_worlds_say_how_one_is_trained(file: Path, tmp_path: Path) -> None:
+    """A setting that does not exist would be found after hours otherwise."""
+    words = ["--config", str(file), "--data", str(tmp_path), "--out", str(tmp_path), "--init", str(tmp_path)]
+    assert parse_config(TrainWorldConfig, words, "world train").own_output_fit.steps > 0
 
 
 def test_a_stage_is_taken_over_from_a_world_only(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
