@@ -40,6 +40,7 @@ _HOW = {"never": (0, 0, 2, 3, 2, 3), "always": (1, 1, 4, 5, 4, 5)}  # what stand
 _FIRE = (1, 4, 5)
 _BEFORE, _AFTER = 2, 4  # frames of a hit, the one that touches the paddle between them
 _NEAR = 66.0  # pixels from the left, where the learner's paddle is not far
+_RIGHTMOST = 83.0  # pixel; seen in a mirror, the opponent's paddle is the learner's
 _SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
 _READ_AT_ONCE = 256
 _LANES = 64
@@ -96,7 +97,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class Moments:
-    """Write down the hits of every episode to learn from."""
+    """Write down the hits of every episode to learn from, those of both paddles."""
 
     data: Path
     out: Path
@@ -113,7 +114,8 @@ class Moments:
 
 
 def _hits_of(data: Path, entry: Entry) -> list[int]:
-    return _turns(_ball_x(Recording.open(data).load(entry).frames))
+    x = _ball_x(Recording.open(data).load(entry).frames)
+    return sorted(_turns(x) + _turns(_RIGHTMOST - x))
 
 
 class _Hit(NamedTuple):
