@@ -81,19 +81,19 @@ def test_glyphs_that_are_found_anew_keep_what_was_learned() -> None:
 
 
 def test_a_glyph_is_drawn_only_where_it_was_seen(tmp_path: Path) -> None:
-    glyphs = Glyphs(3, tokens=2, width=4, latent_width=16, least_change=0.1)
+    glyphs = Glyphs(3, tokens=3, width=4, latent_width=16, least_change=0.1)
     glyphs.contents_VD.copy_(torch.eye(3, 16))
-    kinds_FN = np.array([[0, 0], [1, 0], [0, 2], [0, 0]])
+    kinds_FN = np.array([[0, 0, 1], [1, 0, 1], [0, 2, 1], [0, 0, 1]])
     latents = glyphs.contents_VD.numpy()[kinds_FN].astype(np.float16)
     glyphs.seen_NV.copy_(seen_glyphs(latents, glyphs, tmp_path))
-    assert glyphs.seen_NV.tolist() == [[True, True, False], [True, False, True]]
+    nothing_changed = [True, True, True]
+    assert glyphs.seen_NV.tolist() == [[True, True, False], [True, False, True], nothing_changed]
     latents[:] = 0
     assert torch.equal(seen_glyphs(latents, glyphs, tmp_path), glyphs.seen_NV)  # found once
-    likely_YV = torch.tensor([[0.0, 0.1, 9.0]]).repeat(2, 1)
-    assert glyphs.possible(likely_YV, torch.tensor([0, 1])).argmax(-1).tolist() == [1, 2]
-    glyphs.seen_NV[0] = False  # nothing ever changed there: as if nothing were known
-    as_before_YV = glyphs.possible(likely_YV, torch.tensor([0, 0])).softmax(-1)
-    assert torch.allclose(as_before_YV, likely_YV.softmax(-1), atol=2e-3)
+    likely_YV = torch.tensor([[0.0, 9.0, 9.1]]).repeat(3, 1)
+    glyphs.forbid_unseen(likely_YV, torch.tensor([0, 1, 2]))
+    assert likely_YV.argmax(-1).tolist() == [1, 2, 2]
+    assert likely_YV.softmax(-1)[0, 2] == likely_YV.softmax(-1)[1, 1] == 0
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 4), (7, 7)])

@@ -19,7 +19,7 @@ from world_model.pixels import precise
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
 _SELDOM = -4.0  # how a gate that has learned nothing thinks of change
-_NEVER = 1e4  # taken off a logit; of a place where nothing was seen, whatever was likeliest stays so
+_NEVER = -1e4  # a logit whose share is zero in every precision
 _LEAST_ROWS = 8  # see few_rows
 
 
@@ -80,12 +80,12 @@ class Glyphs(nn.Module):
         """
         return with_least_rows(self._logits, x_YE, _LEAST_ROWS)
 
-    def possible(self, logits_YV: Tensor, token_Y: Tensor) -> Tensor:
-        """The same, without glyphs that were never seen where these tokens are.
+    def forbid_unseen(self, logits_YV: Tensor, token_Y: Tensor) -> None:
+        """Take glyphs that were never seen where these tokens are out of the draw, in place.
 
         A score's place knows twenty contents: once a ball is drawn there, what follows is as strange, and stays so.
         """
-        return torch.where(self.seen_NV[token_Y], logits_YV, logits_YV - _NEVER)
+        logits_YV.masked_fill_(~self.seen_NV[token_Y], _NEVER)
 
     def _logits(self, x_YE: Tensor) -> Tensor:
         logits: Tensor = self.likelihood(x_YE) + self.aim(x_YE) @ self.contents_VD.T

@@ -73,7 +73,7 @@ def _draw(
     token_Y = now_M[place_Y]
     logits_YV = dynamics.glyphs.logits(x_XME[changes_XM])
     examine(logits_YV, "likelihoods of glyphs", frame_Y)
-    logits_YV = dynamics.glyphs.possible(logits_YV, token_Y)
+    dynamics.glyphs.forbid_unseen(logits_YV, token_Y)
     if lean is not None:
         logits_YV[torch.arange(len(frame_Y), device=frame_Y.device), lean.glyph_XN[frame_Y, token_Y]] += lean.by
     draft.glyph_XN[frame_Y, token_Y] = drawn_glyph(logits_YV, left_XM[changes_XM], temperature)

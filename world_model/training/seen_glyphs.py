@@ -35,4 +35,5 @@ def _seen(latents: npt.NDArray[Any], glyphs: Glyphs) -> Tensor:
         # What an episode begins with counts, too: in its place stood what the one before ended with.
         changed_FN, glyph_FN = glyphs.what_came(run_FND[:-1], run_FND[1:])
         seen_NV[changed_FN.nonzero()[:, 1], glyph_FN[changed_FN]] = True
+    seen_NV[~seen_NV.any(-1)] = True  # of places where nothing ever changed nothing is known
     return seen_NV
