@@ -186,8 +186,8 @@ def test_a_world_whose_tokenizer_goes_on_finds_its_glyphs_anew(trained: Path, tm
 
 def test_a_world_dreams_nowhere_what_it_has_not_seen_there(trained: Path) -> None:
     glyphs = load_world(trained / "run/world").world.dynamics.glyphs
-    assert glyphs.seen_NV.any(-1).any()
-    assert not glyphs.seen_NV.all(-1).any()
+    assert glyphs.seen_NV.any(-1).all()  # of a place where nothing ever changes nothing is known
+    assert glyphs.seen_NV.all(-1).float().mean() < 0.5
 
 
 @pytest.mark.parametrize("file", _RECIPES, ids=lambda file: file.name)
