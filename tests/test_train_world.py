@@ -190,6 +190,19 @@ def test_a_world_dreams_nowhere_what_it_has_not_seen_there(trained: Path) -> Non
     assert glyphs.seen_NV.all(-1).float().mean() < 0.5
 
 
+def test_a_run_around_moments_is_refused_around_others(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Recording.open(trained / "recording").entries("train")[0]
+    (tmp_path / "moments.json").write_text(json.dumps({first.sha256: [9]}))
+    flags = ["--init", str(trained / "run/world"), "--first", "own-output", "--out", str(tmp_path / "run")]
+    flags += ["--own-output-fit.steps", "5", "--moments", str(tmp_path / "moments.json")]
+    assert run(_train(trained, *flags)) == 0
+    assert (tmp_path / "run/world/manifest.json").is_file()
+    assert run(_train(trained, *flags, "--moments-share", "0.1")) == 2
+    assert "moments" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("file", _RECIPES, ids=lambda file: file.name)
 def test_the_recipes_of_worlds_say_how_one_is_trained(file: Path, tmp_path: Path) -> None:
     """A setting that does not exist would be found after hours otherwise."""
