@@ -54,7 +54,8 @@ def test_moments_stay_those_of_their_episodes_in_a_merged_recording(toy: Recordi
 
 
 @pytest.mark.parametrize(
-    ("steps", "named"), [(None, "names no moment"), ([10**6], "expected 0 to"), (["3"], "step '3'")]
+    ("steps", "named"),
+    [(None, "names no moment"), ([10**6], "expected 0 to"), (["3"], "step '3'"), (9, "expected a list")],
 )
 def test_what_names_no_moments_is_refused(toy: Recording, tmp_path: Path, steps: object, named: str) -> None:
     entries = toy.entries("train")

@@ -31,7 +31,10 @@ def read_moments(file: Path, entries: Sequence[Entry]) -> npt.NDArray[np.int64]:
     rows: list[int] = []
     first_rows = itertools.accumulate((entry.steps + 1 for entry in entries), initial=0)
     for entry, first in zip(entries, first_rows, strict=False):
-        for step in content.get(entry.sha256, ()):
+        steps = content.get(entry.sha256, [])
+        if not isinstance(steps, list):
+            raise InvalidMoments(f"{file}: {steps!r} for {entry.file}; expected a list of steps")
+        for step in steps:
             if not isinstance(step, int) or not 0 <= step < entry.steps:
                 raise InvalidMoments(f"{file}: step {step!r} of {entry.file}; expected 0 to {entry.steps - 1}")
             rows.append(first + step)
