@@ -44,9 +44,9 @@ class Glyphs(nn.Module):
     @torch.no_grad()
     def renew(self, contents_VD: Tensor) -> None:
         """Stand for these contents; each inherits what the nearest glyph of before had learned."""
-        heirs_V = self.nearest(contents_VD.to(self.contents_VD))
+        ancestors_V = self.nearest(contents_VD.to(self.contents_VD))
         for learned in (self.likelihood.weight, self.likelihood.bias):
-            learned.copy_(learned[heirs_V])
+            learned.copy_(learned[ancestors_V])
         self.contents_VD.copy_(contents_VD)
 
     def nearest(self, latents_YD: Tensor) -> Tensor:
