@@ -70,3 +70,10 @@ def test_a_moment_that_no_window_can_hold_is_refused(toy: Recording) -> None:
     windows = Windows(toy, "train", 6, seed=0)
     with pytest.raises(InvalidMoments, match="6 steps"):
         around_moments(windows, np.array([0]), 0.5)
+
+
+def test_a_torn_file_is_named(toy: Recording, tmp_path: Path) -> None:
+    file = tmp_path / "moments.json"
+    file.write_text('{"a": [1')
+    with pytest.raises(InvalidMoments, match=r"moments\.json: it is not JSON"):
+        read_moments(file, toy.entries("train"))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from data_gen.recording import Entry
 from data_gen.windows import Windows
-from world_model.plain_config import read_json
+from world_model.plain_config import InvalidConfig, read_json
 
 
 class InvalidMoments(ValueError):
@@ -25,7 +25,10 @@ class InvalidMoments(ValueError):
 
 def read_moments(file: Path, entries: Sequence[Entry]) -> npt.NDArray[np.int64]:
     """The rows of the split at which the moments lie, in their order; episodes that are not in it are left out."""
-    content = read_json(file.read_bytes())
+    try:
+        content = read_json(file.read_bytes())
+    except InvalidConfig as fault:
+        raise InvalidMoments(f"{file}: {fault}; find the moments anew") from fault
     if not isinstance(content, dict):
         raise InvalidMoments(f'{file} holds {type(content).__name__}; expected {{"SHA-256 of an episode": [steps]}}')
     rows: list[int] = []
