@@ -49,6 +49,7 @@ class WindowBatch:
     rewards: npt.NDArray[np.float32]  # [B, L]; NaN likewise
     terminated: npt.NDArray[np.bool_]  # [B, L]
     shown: npt.NDArray[np.bool_]  # [B, L]: the game has shown the frame after each step; in Doom not after the last one
+    rows: npt.NDArray[np.int64]  # [B], the row of `Windows.frames` at which each begins
     episodes: npt.NDArray[np.int64]  # [B], index into the split's entries
     starts: npt.NDArray[np.int64]  # [B], the step within its episode at which a window begins
 
@@ -235,6 +236,7 @@ class _Cache:
             rewards=self._rewards[step_rows],
             terminated=self._terminated[step_rows],
             shown=self._real[rows_WT[:, 1:]],
+            rows=rows_WT[:, 0],
             episodes=episodes,
             starts=steps,
         )

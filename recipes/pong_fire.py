@@ -1,11 +1,11 @@
 """Does a world know what FIRE does to the ball? Policies that never, and always, press it; and what their hits become.
 
-Hits are also the moments that windows are drawn around: `world train --moments`.
+A ball that reaches a paddle is also the moment that windows are drawn around: `world train --moments`.
 
 python recipes/pong_fire.py policies --of zoo/ppo-b-1 zoo/ppo-b-2 zoo/dqn-3 zoo/dqn-4 --out runs/fire
 neural-env record --game Pong --policies runs/fire/ppo-b-1-never runs/fire/ppo-b-1-always ... --out recordings/fire
 python recipes/pong_fire.py hits --world Pong --data recordings/fire
-python recipes/pong_fire.py moments --data recordings/fire --out runs/hits.json
+python recipes/pong_fire.py moments --data recordings/fire --out runs/moments.json
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _HOW = {"never": (0, 0, 2, 3, 2, 3), "always": (1, 1, 4, 5, 4, 5)}  # what stand
 _FIRE = (1, 4, 5)
 _BEFORE, _AFTER = 2, 4  # frames of a hit, the one that touches the paddle between them
 _NEAR = 66.0  # pixels from the left, where the learner's paddle is not far
+_PLANE = 72.0  # pixels from the left, where the learner's paddle turns balls around
+_CONTACT = 3  # steps from the last free one, in which it is seen what becomes of the ball
 _RIGHTMOST = 83.0  # pixel; seen in a mirror, the opponent's paddle is the learner's
 _SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
 _READ_AT_ONCE = 256
@@ -97,7 +99,10 @@ class Hits:
 
 @dataclass(frozen=True)
 class Moments:
-    """Write down the hits of every episode to learn from, those of both paddles."""
+    """Write down when the ball reaches a paddle, either of them, in every episode to learn from.
+
+    Met or missed: where only hits are named, a world learns to meet what should have been missed.
+    """
 
     data: Path
     out: Path
@@ -107,15 +112,23 @@ class Moments:
         """One JSON file."""
         entries = Recording.open(self.data).entries("train")
         with get_context("spawn").Pool(self.workers) as pool:
-            found = list(tqdm(pool.imap(partial(_hits_of, self.data), entries), total=len(entries), unit="episode"))
+            found = list(tqdm(pool.imap(partial(_arrivals_of, self.data), entries), total=len(entries), unit="episode"))
         moments = {entry.sha256: steps for entry, steps in zip(entries, found, strict=True)}
         write_atomically(self.out, (json.dumps(moments) + "\n").encode())
-        print(f"{self.out}: {sum(map(len, found)):,} hits in {len(entries)} episodes")
+        print(f"{self.out}: {sum(map(len, found)):,} steps in {len(entries)} episodes")
 
 
-def _hits_of(data: Path, entry: Entry) -> list[int]:
+def _arrivals_of(data: Path, entry: Entry) -> list[int]:
     x = _ball_x(Recording.open(data).load(entry).frames)
-    return sorted(_turns(x) + _turns(_RIGHTMOST - x))
+    arrivals = np.flatnonzero(_arrives(x) | _arrives(_RIGHTMOST - x))
+    steps = np.unique(arrivals[:, None] + np.arange(_CONTACT))
+    return [int(step) for step in steps[steps < entry.steps]]
+
+
+def _arrives(x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether the ball, flying on as it does, would be at the right paddle one frame later."""
+    flown = np.diff(x, prepend=np.nan)
+    return np.asarray((flown > 0) & (x < _PLANE) & (x + flown >= _PLANE))
 
 
 class _Hit(NamedTuple):

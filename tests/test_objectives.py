@@ -186,7 +186,8 @@ def _batch() -> WindowBatch:
     rewards = (actions == 2).astype(np.float32)
     ended = np.zeros((16, _STEPS), np.bool_)
     places = np.zeros(16, np.int64)
-    return WindowBatch(latents, actions, np.repeat(actions[..., None], 2, 2), rewards, ended, ~ended, places, places)
+    ticks, rows = np.repeat(actions[..., None], 2, 2), np.arange(16) * (_STEPS + 1)
+    return WindowBatch(latents, actions, ticks, rewards, ended, ~ended, rows, places, places)
 
 
 def _task(world: World, **options: Any) -> DynamicsTask:
@@ -228,6 +229,21 @@ def test_the_actions_lead_and_their_rewards_are_learned(options: dict[str, float
     assert error[:, 1:].mean() < 0.1
     assert (reward.argmax(1) == torch.from_numpy(batch.rewards).flatten()).float().mean() > 0.95
     assert (reward * ended).sum(-1).max() < 0.2
+
+
+def test_steps_at_moments_weigh_as_much_more_as_was_asked() -> None:
+    """What one half of all steps weighs more and what the other half does is what all steps weigh."""
+    world, batch = tiny_world(), _batch()
+    odd = torch.arange(16 * (_STEPS + 1)) % 2 == 1
+    told: dict[str, dict[str, Tensor]] = {}
+    for name, moments in {"none": ~odd & odd, "odd": odd, "even": ~odd, "all": odd | ~odd}.items():
+        task = DynamicsTask(world, DynamicsTaskConfig(moment=3.0), _latents()[0], moments)
+        told[name] = task.losses(batch, _draws(rows=16))
+    for loss in ("latent", "likelihood"):
+        none, odd_more, even_more, all_more = (float(told[name][loss]) for name in ("none", "odd", "even", "all"))
+        assert all_more == pytest.approx(4 * none, rel=1e-4)
+        assert odd_more + even_more == pytest.approx(none + all_more, rel=1e-4)
+        assert none < odd_more < all_more
 
 
 def test_what_may_go_either_way_goes_one_way_or_the_other() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.record_command import RecordConfig, record_game
@@ -35,16 +36,24 @@ def test_fire_is_pressed_never_or_always_and_speeds_the_ball_up(tmp_path: Path, 
     assert list(told.values()) == ["no hits"]
 
 
-def test_moments_are_hits_of_both_paddles(tmp_path: Path) -> None:
+def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed(tmp_path: Path) -> None:
     policies = ("zoo/ppo-5",)
     record_game(
         RecordConfig(tmp_path / "played", policies=policies, steps=400, validation=0, lanes=1, max_episode_steps=400)
     )
-    _run("moments", "--data", str(tmp_path / "played"), "--out", str(tmp_path / "hits.json"), "--workers", "1")
+    _run("moments", "--data", str(tmp_path / "played"), "--out", str(tmp_path / "moments.json"), "--workers", "1")
     recording = Recording.open(tmp_path / "played")
-    entries = recording.entries("train")
     windows = Windows(recording, "train", 1, seed=0)
-    rows = read_moments(tmp_path / "hits.json", entries)
-    x = read_pong(windows.frames[rows]).ball_x
-    assert ((x < 18) | (x > 66)).all()
-    assert (x < 18).sum() >= 2 <= (x > 66).sum()
+    moments = np.zeros(len(windows.frames), np.bool_)
+    moments[read_moments(tmp_path / "moments.json", recording.entries("train"))] = True
+    x = read_pong(windows.frames).ball_x
+    assert moments.mean() < 0.25
+    assert not moments[(x > 24) & (x < 59)].any()
+    turned = [
+        at for at in range(1, len(x) - 1) if (x[at] - x[at - 1]) * (x[at + 1] - x[at]) < 0 and not 24 < x[at] < 59
+    ]
+    rewards, _ = windows.outcomes()  # one episode: its steps are the rows
+    points = np.flatnonzero(rewards)
+    assert len(turned) >= 4 <= len(points)
+    assert all(moments[at - 2 : at + 1].any() for at in turned)
+    assert all(moments[at - 8 : at].any() for at in points)

@@ -80,7 +80,7 @@ def _batch() -> WindowBatch:
             frames[row, t, y : y + 3, x : x + 3] = 255
     empty = np.zeros((8, 1), np.int64)
     return WindowBatch(
-        frames, empty, empty[..., None], empty.astype(np.float32), empty > 0, empty == 0, empty[:, 0], empty[:, 0]
+        frames, empty, empty[..., None], empty.astype(np.float32), empty > 0, empty == 0, *[empty[:, 0]] * 3
     )
 
 

@@ -27,6 +27,7 @@ class DynamicsTaskConfig:
     missed: MissedConfig = field(default_factory=MissedConfig)
     strange: StrangeConfig = field(default_factory=StrangeConfig)
     changed: float = 25.0  # what a token that changes weighs, beside 1
+    moment: float = 0.0  # what a step at a moment weighs, beside 1, if moments are named
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
@@ -37,10 +38,16 @@ class DynamicsTaskConfig:
 
 
 class DynamicsTask:
-    """Learns from windows over latents; `others` are frames from which strange tokens may come."""
+    """Learns from windows over latents; `others` are frames from which strange tokens may come.
 
-    def __init__(self, world: World, config: DynamicsTaskConfig, others_FND: Tensor) -> None:
+    `moments` says of each row of the windows' frames whether it is a moment, see `moments.py`.
+    """
+
+    def __init__(
+        self, world: World, config: DynamicsTaskConfig, others_FND: Tensor, moments_F: Tensor | None = None
+    ) -> None:
         world.tokenizer.requires_grad_(False)
+        self._moments_F = moments_F
         self._others_FND = others_FND.to(world.dynamics.place)
         self.module: nn.Module = _Learners(world)
         self._world = world
@@ -64,10 +71,10 @@ class DynamicsTask:
         x_XNE = world.dynamics.look(features_XNE, base_XND, draft)
         predicted_XND = world.dynamics.land(x_XNE, base_XND, draft)
 
-        sighted_X = _sighted(batch, device) * shown_X
-        weights_XN = (1 + config.changed * draft.changes_XN) * sighted_X[:, None]
+        weights_X = self._weights(batch, device) * shown_X
+        weights_XN = (1 + config.changed * draft.changes_XN) * weights_X[:, None]
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
-        likelihood = self._surprise(x_XNE, draft, sighted_X)
+        likelihood = self._surprise(x_XNE, draft, weights_X)
         reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
@@ -102,21 +109,30 @@ class DynamicsTask:
         run_BTND = with_strange_tokens(run_BTND, self._others_FND, draws, config.strange)
         return (*noised(run_BTND, draws, config.context_noise), run_BTND)
 
-    def _surprise(self, x_XNE: Tensor, came: Draft, sighted_X: Tensor) -> Tensor:
+    def _weights(self, batch: WindowBatch, device: torch.device) -> Tensor:
+        """What each step weighs [X]."""
+        sighted_X = _sighted(batch, device)
+        if self._moments_F is None:
+            return sighted_X
+        rows_BT = torch.from_numpy(batch.rows)[:, None] + torch.arange(batch.rewards.shape[1])
+        return sighted_X * (1 + self._config.moment * self._moments_F[rows_BT].flatten().to(device))
+
+    def _surprise(self, x_XNE: Tensor, came: Draft, weights_X: Tensor) -> Tensor:
         """How far from expected the tokens are whose fate is not shown, in nats a frame.
 
         Weighed by nothing that came of it, or what was rare would be thought frequent. Only tokens that change are
         asked for a glyph: each answer is some thousand numbers.
         """
         glyphs = self._world.dynamics.glyphs
-        asked_XN = ~came.known_XN & (sighted_X > 0)[:, None]
-        gate = nn.functional.binary_cross_entropy_with_logits(
-            glyphs.change_logits(x_XNE)[asked_XN], came.changes_XN[asked_XN].float(), reduction="sum"
+        weights_XN = weights_X[:, None].expand_as(came.known_XN)
+        asked_XN = ~came.known_XN & (weights_XN > 0)
+        gate_Y = nn.functional.binary_cross_entropy_with_logits(
+            glyphs.change_logits(x_XNE)[asked_XN], came.changes_XN[asked_XN].float(), reduction="none"
         )
         changing_XN = asked_XN & came.changes_XN
         logits_YV = glyphs.logits(x_XNE[changing_XN])
-        which = nn.functional.cross_entropy(logits_YV, came.glyph_XN[changing_XN], reduction="sum")
-        return (gate + which) / len(x_XNE)
+        which_Y = nn.functional.cross_entropy(logits_YV, came.glyph_XN[changing_XN], reduction="none")
+        return ((gate_Y * weights_XN[asked_XN]).sum() + (which_Y * weights_XN[changing_XN]).sum()) / len(x_XNE)
 
     def _outcome(
         self,

@@ -1,8 +1,10 @@
-"""Moments that a dream must get right, such as hits or shots, around which windows are drawn more often.
+"""Moments that a dream must get right, such as a ball at a paddle, around which windows are drawn more often.
 
 What a world finds hard is to a good part what nobody can know: where a ball is served, say. Moments are named by
 whoever knows the game, in a JSON file: {"<SHA-256 of an episode's file>": [steps]}, so that they stay good when
 recordings are merged.
+
+Name them by what comes before, never by what comes of them: a world that sees more hits than misses dreams more hits.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from data_gen.recording import Recording
 from data_gen.windows import Windows
@@ -181,7 +181,7 @@ class _WorldRun:
             share = self._config.moments_share
             weights_W = (1 - share) * weights_W / weights_W.sum() + around_moments(self._runs, self._moments, share)
         runs = self._runs.weighted(weights_W)
-        task = DynamicsTask(self._world, config, self._others_FND)
+        task = DynamicsTask(self._world, config, self._others_FND, self._at_moments())
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
         self._fit(name, task, runs, self._config.window, judge, report)
@@ -205,6 +205,14 @@ class _WorldRun:
         result.average.copy_to(task.module)
         self._seconds += result.seconds
         self._steps += result.step
+
+    def _at_moments(self) -> Tensor | None:
+        """Of each row of the frames, whether it is a moment."""
+        if self._moments is None:
+            return None
+        moments_F = torch.zeros(len(self._frames.frames), dtype=torch.bool)
+        moments_F[self._moments] = True
+        return moments_F
 
     def _told_moments(self) -> list[Any]:
         """What of the moments a stream of windows depends on, in JSON types."""
