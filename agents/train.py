@@ -35,6 +35,7 @@ from agents.run_folder import RunFolder
 from agents.run_logger import run_logger
 from agents.scaled_rewards import ScaledRewards
 from agents.view import View
+from agents.zoo import resolve
 from data_gen.live_recording import LiveRecorder, publish_live, refuse_foreign
 from data_gen.registration import twin_id
 from data_gen.spec import GameSpec
@@ -59,7 +60,7 @@ class TrainConfig:
     processes: bool = False  # step each lane in a process of its own
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
-    init: Path | None = None  # policy to go on from
+    init: Path | None = None  # policy to go on from: zoo/<name>, or a path without suffix
     record: Path | None = None  # also write every episode that is played into this recording
     resume: bool = False  # continue the run in `out`
     threads: int | None = None  # torch threads
@@ -89,7 +90,7 @@ def train(config: TrainConfig) -> None:
     try:
         agent = make_agent(config.algo, envs, config.network, config.steps, config.seed)
         if config.init is not None and not config.resume:
-            start_from(agent, config.init)
+            start_from(agent, _origin(config.init, real))
         if config.resume:
             load_state(folder.state, agent)
         folder.begin(_plain(config))  # only now: a mistake in the settings leaves nothing behind
@@ -118,7 +119,7 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
         "seed": config.seed,
         "algo": dataclasses.asdict(config.algo),
         "reward_scale": config.reward_scale,
-        "init": read_record(config.init).training if config.init is not None else None,
+        "init": read_record(_origin(config.init, real)).training if config.init is not None else None,
     }
     every, episodes = config.evaluate_every, config.evaluate_episodes
     dreamt = None
@@ -147,6 +148,11 @@ def real_id(config: TrainConfig) -> str:
 def _options(config: TrainConfig) -> DreamOptions:
     """All that is known of the dream: what its id says, beneath what was asked for."""
     return DreamOptions.of({**gymnasium.spec(config.env).kwargs, **config.dream.given()})
+
+
+def _origin(init: Path, real: str) -> Path:
+    """Where the policy to go on from is; of the zoo of the game that is played, if it is one of a zoo."""
+    return resolve(init.as_posix(), game_of(real).name) if init.is_relative_to("zoo") else init
 
 
 def game_of(env: str) -> GameSpec:

@@ -20,6 +20,7 @@ from agents.evaluate import evaluate
 from agents.network import FrameNetworkConfig
 from agents.policy_file import load_policy, read_record
 from agents.train import TrainConfig, make_lanes, train
+from agents.zoo import UnknownPolicy, zoo
 from data_gen.recording import Recording
 from data_gen.twin import Twin
 from data_gen.verify import first_difference
@@ -164,6 +165,25 @@ def test_an_agent_starts_from_a_policy(tmp_path: Path) -> None:
     stacks = np.random.default_rng(0).integers(0, 256, (8, 4, 84, 84), np.uint8)
     one, two = load_policy(origin), load_policy(tmp_path / "second" / "policies" / "step_00000032")
     assert np.array_equal(one.scores(stacks), two.scores(stacks))
+
+
+def test_a_policy_of_the_zoo_goes_on(tmp_path: Path) -> None:
+    still = PPOConfig(**{**vars(PPO), "learning_rate": 0.0})
+    train(
+        _config(
+            tmp_path / "run",
+            env="Real/Pong-v0",
+            steps=32,
+            init=Path("zoo/ppo-b-2"),
+            algo=still,
+            network=FrameNetworkConfig(),
+        )
+    )
+    stacks = np.random.default_rng(0).integers(0, 256, (8, 4, 84, 84), np.uint8)
+    ours, origin = load_policy(tmp_path / "run" / "policies" / "step_00000032"), zoo("Pong")["ppo-b-2"].load()
+    assert np.array_equal(ours.scores(stacks).argmax(1), origin.scores(stacks).argmax(1))
+    with pytest.raises(UnknownPolicy, match="'nobody'"):
+        train(_config(tmp_path / "other", env="Real/Pong-v0", steps=32, init=Path("zoo/nobody"), algo=still))
 
 
 def test_processes_know_a_game_that_only_the_script_registered(tmp_path: Path) -> None:
