@@ -159,7 +159,7 @@ def game_of(env: str) -> GameSpec:
     """The game behind a twin's id."""
     kwargs = gymnasium.spec(env).kwargs
     if "game" not in kwargs:
-        raise ValueError(f"{env} is not the twin of a game; only Real/<Game>-v0 can be recorded")
+        raise ValueError(f"{env} is not the twin of a game; only Real/<Game>-v0 can be recorded, or has a zoo")
     return GameSpec.from_dict(kwargs["game"])
 
 

@@ -203,6 +203,15 @@ def test_a_run_around_moments_is_refused_around_others(
     assert "moments" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("weight", "named"), [("6", "expected --moments FILE"), ("-1", "expected 0 or more")])
+def test_weights_of_moments_that_mean_nothing_are_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], weight: str, named: str
+) -> None:
+    assert run(_train(trained, "--out", str(tmp_path / "run"), "--own-output.moment", weight)) == 2
+    assert named in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("file", _RECIPES, ids=lambda file: file.name)
 def test_the_recipes_of_worlds_say_how_one_is_trained(file: Path, tmp_path: Path) -> None:
     """A setting that does not exist would be found after hours otherwise."""

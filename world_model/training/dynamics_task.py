@@ -36,11 +36,15 @@ class DynamicsTaskConfig:
     likelihood: float = 0.1  # weight of how likely each change and each glyph is
     action_dropout: float = 0.0  # share of the frames whose ticks are hidden, for guidance
 
+    def __post_init__(self) -> None:
+        if self.moment < 0:
+            raise ValueError(f"moment is {self.moment}; expected 0 or more")
+
 
 class DynamicsTask:
     """Learns from windows over latents; `others` are frames from which strange tokens may come.
 
-    `moments` says of each row of the windows' frames whether it is a moment, see `moments.py`.
+    `moments_F` says of each row of the windows' frames whether it is a moment, see `moments.py`.
     """
 
     def __init__(

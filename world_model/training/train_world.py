@@ -89,6 +89,8 @@ class TrainWorldConfig:
             raise ValueError(f"first is {self.first}; expected tokenizer where no world is given as init")
         if not 0 < self.moments_share <= 1:
             raise ValueError(f"moments_share is {self.moments_share}; expected above 0, to 1")
+        if self.moments is None and (self.dynamics.moment or self.own_output.moment):
+            raise ValueError("steps at moments are to weigh more, but no moments are named; expected --moments FILE")
 
 
 def train_world(config: TrainWorldConfig) -> None:
