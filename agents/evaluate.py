@@ -47,7 +47,7 @@ class Score:
 
 
 def evaluate(
-    policy: Policy, env: str, episodes: int, first_seed: int = 0, lanes: int = 8, progress: bool = False, **kwargs: Any
+    policy: Policy, env: str, episodes: int, first_seed: int = 0, lanes: int = 16, progress: bool = False, **kwargs: Any
 ) -> Score:
     """Play `episodes` whole games, game i from seed first_seed + i, `lanes` of them side by side.
 

@@ -28,7 +28,7 @@ class EvaluateConfig:
     env: str = "Real/Pong-v0"
     episodes: int = 30
     first_seed: int = 0  # episode i is played from seed first_seed + i
-    lanes: int = 8
+    lanes: int = 16
     deterministic: bool | None = None  # default: as the policy's record says
     temperature: float | None = None  # likewise
     out: Path | None = None  # also write the result as JSON
