@@ -12,6 +12,8 @@ from data_gen.merge import merge
 from data_gen.recording import Recording
 from data_gen.windows import Windows
 from toy_recording import record_toy
+from world_model.training.draws import Draws
+from world_model.training.in_turns import InTurns
 from world_model.training.moments import InvalidMoments, around_moments, read_moments
 
 
@@ -77,3 +79,24 @@ def test_a_torn_file_is_named(toy: Recording, tmp_path: Path) -> None:
     file.write_text('{"a": [1')
     with pytest.raises(InvalidMoments, match=r"moments\.json: it is not JSON"):
         read_moments(file, toy.entries("train"))
+
+
+def test_short_windows_take_turns_and_a_stream_goes_on_anywhere(toy: Recording) -> None:
+    long, short = (Windows(toy, "train", length, seed=3) for length in (12, 4))
+    turns = InTurns(long, short, share=0.25, batch=6)
+    steps = [turns.batch(step * 6, 6) for step in range(400)]
+    of_short = np.array([batch.rewards.shape[1] == 4 for batch in steps])
+    assert abs(of_short.mean() - 0.25) < 0.06
+    assert all(len(batch.rewards.ravel()) == 6 * 12 for batch in steps)  # each step is worth as much
+    for step in (int(of_short.argmax()), int((~of_short).argmax())):
+        halves = [turns.batch(step * 6 + first, 3) for first in (0, 3)]
+        assert np.array_equal(np.concatenate([half.rows for half in halves]), steps[step].rows)
+    assert len({batch.rows.tobytes() for batch in steps}) == 400
+
+
+def test_each_short_window_of_a_row_has_a_draw_of_its_own() -> None:
+    whole = Draws(0, 7, 0, 4, 4).for_rows(12)
+    half = Draws(0, 7, 2, 2, 4).for_rows(6)
+    drawn = whole.uniform(3)
+    assert len(drawn.unique()) == 36
+    assert bool((half.uniform(3) == drawn[6:]).all())

@@ -199,15 +199,33 @@ def test_a_run_around_moments_is_refused_around_others(
     flags += ["--own-output-fit.steps", "5", "--moments", str(tmp_path / "moments.json")]
     assert run(_train(trained, *flags)) == 0
     assert (tmp_path / "run/world/manifest.json").is_file()
-    assert run(_train(trained, *flags, "--moments-share", "0.1")) == 2
-    assert "moments" in capsys.readouterr().err
+    for other in (("--moments-share", "0.1"), ("--moments-window", "1")):
+        assert run(_train(trained, *flags, *other)) == 2
+        assert "moments" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("weight", "named"), [("6", "expected --moments FILE"), ("-1", "expected 0 or more")])
-def test_weights_of_moments_that_mean_nothing_are_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], weight: str, named: str
+def test_a_world_learns_from_short_windows_around_moments_too(trained: Path, tmp_path: Path) -> None:
+    first = Recording.open(trained / "recording").entries("train")[0]
+    (tmp_path / "moments.json").write_text(json.dumps({first.sha256: [9]}))
+    flags = ["--init", str(trained / "run/world"), "--first", "own-output", "--out", str(tmp_path / "run")]
+    flags += ["--own-output-fit.steps", "5", "--moments", str(tmp_path / "moments.json")]
+    assert run(_train(trained, *flags, "--moments-window", "2", "--own-output.dreamt", "0.5")) == 0
+    assert (tmp_path / "run/world/manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flag", "named"),
+    [
+        ("--own-output.moment 6", "expected --moments FILE"),
+        ("--own-output.moment -1", "expected 0 or more"),
+        ("--moments-window 1", "expected --moments FILE"),
+        ("--moments-window 5", "expected a divisor of window"),
+    ],
+)
+def test_settings_of_moments_that_mean_nothing_are_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, named: str
 ) -> None:
-    assert run(_train(trained, "--out", str(tmp_path / "run"), "--own-output.moment", weight)) == 2
+    assert run(_train(trained, "--out", str(tmp_path / "run"), *flag.split())) == 2
     assert named in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "run").exists()
 

@@ -36,9 +36,18 @@ class Draws:
         self.device = torch.device(device)
         self._mine = slice(first_row, first_row + rows)
         self._total_rows = total_rows
+        self._seed, self._step = seed, step
         # Always on the CPU: a GPU's generator gives other numbers. Torch's CPU generator uses the low 32 bits of its
         # seed only, hence the hash: neighbouring seeds and steps must not share them.
         self._generator = torch.Generator().manual_seed(_hashed(seed, step))
+
+    def for_rows(self, rows: int) -> Draws:
+        """The same step's, where each of its rows is that many of `rows`; to be asked for before anything is drawn."""
+        times = rows // self.rows
+        if times == 1:
+            return self
+        first, total = self._mine.start * times, self._total_rows * times
+        return Draws(self._seed, self._step, first, rows, total, self.device)
 
     def normal(self, *tail: int) -> Tensor:
         """Standard normal, float32 [rows, *tail]."""

@@ -60,6 +60,7 @@ class DynamicsTask:
     def losses(self, batch: WindowBatch, draws: Draws) -> dict[str, Tensor]:
         """See `Task`. The batch's `frames` are latents [B, T + 1, N, D]."""
         world, config = self._world, self._config
+        draws = draws.for_rows(len(batch.frames))
         device = world.dynamics.place.device
         latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
         now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]

@@ -39,11 +39,13 @@ from world_model.training.difficulty import difficulty_weights
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
 from world_model.training.fit import FitConfig, fit
 from world_model.training.held_out import judge_dynamics, judge_tokenizer
+from world_model.training.in_turns import InTurns
 from world_model.training.latents import latent_windows
 from world_model.training.moments import around_moments, read_moments
 from world_model.training.processes import Processes, joined_processes
 from world_model.training.seen_glyphs import seen_glyphs
 from world_model.training.surprise_limit import set_surprise_limit
+from world_model.training.task import Source
 from world_model.training.tokenizer_task import TokenizerTask, TokenizerTaskConfig, still_picture
 from world_model.training.typical_tokens import typical_tokens
 from world_model.training.world_card import machine, training_card
@@ -74,6 +76,7 @@ class TrainWorldConfig:
     difficulty: float = 0.5  # in own-output, windows are drawn by the world's error on them to this power; 0: evenly
     moments: Path | None = None  # JSON that names steps which must be right, see `world_model/training/moments.py`
     moments_share: float = 0.5  # of the windows that are drawn around them, in dynamics and own-output
+    moments_window: int | None = None  # steps of these, if drawn by turns with the others; as many more the shorter
     own_output: DynamicsTaskConfig = field(
         default_factory=lambda: DynamicsTaskConfig(dreamt=0.5, strange=StrangeConfig(clean_share=0.5))
     )
@@ -89,8 +92,10 @@ class TrainWorldConfig:
             raise ValueError(f"first is {self.first}; expected tokenizer where no world is given as init")
         if not 0 < self.moments_share <= 1:
             raise ValueError(f"moments_share is {self.moments_share}; expected above 0, to 1")
-        if self.moments is None and (self.dynamics.moment or self.own_output.moment):
-            raise ValueError("steps at moments are to weigh more, but no moments are named; expected --moments FILE")
+        if self.moments_window is not None and (self.moments_window < 1 or self.window % self.moments_window):
+            raise ValueError(f"moments_window is {self.moments_window}; expected a divisor of window, {self.window}")
+        if self.moments is None and (self.dynamics.moment or self.own_output.moment or self.moments_window):
+            raise ValueError("moments are to weigh more or have windows, but none are named; expected --moments FILE")
 
 
 def train_world(config: TrainWorldConfig) -> None:
@@ -179,16 +184,25 @@ class _WorldRun:
         self._fit_dynamics("own_output", config.own_output, difficulty_weights(self._runs, self._world, *how))
 
     def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, weights_W: npt.NDArray[np.float64]) -> None:
-        if self._moments is not None:
-            share = self._config.moments_share
-            weights_W = (1 - share) * weights_W / weights_W.sum() + around_moments(self._runs, self._moments, share)
-        runs = self._runs.weighted(weights_W)
+        runs = self._around_moments(weights_W, getattr(self._config, f"{name}_fit").batch)
         task = DynamicsTask(self._world, config, self._others_FND, self._at_moments())
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
         self._fit(name, task, runs, self._config.window, judge, report)
 
-    def _fit(self, name: str, task: Any, source: Windows, steps_of_row: int, judge: Any, report: Any = None) -> None:
+    def _around_moments(self, weights_W: npt.NDArray[np.float64], batch: int) -> Source:
+        """The windows by these weights, and, if moments are named, a share of those around them."""
+        if self._moments is None:
+            return self._runs.weighted(weights_W)
+        share, length = self._config.moments_share, self._config.moments_window
+        if length is None:
+            around_W = around_moments(self._runs, self._moments, share)
+            return self._runs.weighted((1 - share) * weights_W / weights_W.sum() + around_W)
+        short = self._windows("train", length).instead(self._runs.frames)
+        short = short.weighted(around_moments(short, self._moments, 1.0))
+        return InTurns(self._runs.weighted(weights_W), short, share, batch)
+
+    def _fit(self, name: str, task: Any, source: Source, steps_of_row: int, judge: Any, report: Any = None) -> None:
         """Train one task and leave its module as the average over the steps."""
         config: FitConfig = getattr(self._config, f"{name}_fit")
         about = {
@@ -219,7 +233,8 @@ class _WorldRun:
     def _told_moments(self) -> list[Any]:
         """What of the moments a stream of windows depends on, in JSON types."""
         assert self._moments is not None
-        return [hashlib.sha256(self._moments.tobytes()).hexdigest()[:16], self._config.moments_share]
+        told = [hashlib.sha256(self._moments.tobytes()).hexdigest()[:16], self._config.moments_share]
+        return told if self._config.moments_window is None else [*told, self._config.moments_window]
 
     def _export(self) -> None:
         if not self._processes.is_first:
