@@ -33,7 +33,10 @@ _BEFORE, _AFTER = 2, 4  # frames of a turn
 
 @dataclass(frozen=True)
 class Rally:
-    """Let a policy play, and tell what its opponent's shots and its own are like."""
+    """Let a policy play, and tell what its opponent's shots and its own are like.
+
+    Games begin anew, dreams anywhere and in bfloat16: as agents learn there.
+    """
 
     policy: str  # zoo/<name>, or a path without suffix
     where: tuple[str, ...] = (_GAME, "Pong")  # the game, the world that ships, folders of worlds
@@ -43,7 +46,7 @@ class Rally:
 
     def __call__(self) -> None:
         """Some lines for each place."""
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # as in an agent's training, and several may run side by side
         path = resolve(self.policy, "Pong") if self.policy.startswith("zoo/") else Path(self.policy)
         for place in self.where:
             played = _play(self._games(place), load_policy(path), self.lanes, self.steps)

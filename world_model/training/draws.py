@@ -44,8 +44,6 @@ class Draws:
     def for_rows(self, rows: int) -> Draws:
         """The same step's, where each of its rows is that many of `rows`; to be asked for before anything is drawn."""
         times = rows // self.rows
-        if times == 1:
-            return self
         first, total = self._mine.start * times, self._total_rows * times
         return Draws(self._seed, self._step, first, rows, total, self.device)
 
