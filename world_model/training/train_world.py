@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from data_gen.recording import Recording
 from data_gen.windows import Windows
-from world_model.bundle import load_world, save_world
+from world_model.bundle import save_world
 from world_model.card import TrainingFacts
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.objectives.strange_tokens import StrangeConfig
@@ -35,6 +35,7 @@ from world_model.plain_config import to_plain
 from world_model.presets import NanoPreset, Preset
 from world_model.simulator import Simulator, SimulatorConfig
 from world_model.starts import choose_starts
+from world_model.training.begin_from import begin_from
 from world_model.training.difficulty import difficulty_weights
 from world_model.training.dynamics_task import DynamicsTask, DynamicsTaskConfig
 from world_model.training.fit import FitConfig, fit
@@ -65,7 +66,7 @@ class TrainWorldConfig:
     data: Path  # the recording
     out: Path  # the run's folder; the world comes to lie in <out>/world
     preset: Preset = field(default_factory=NanoPreset)  # sizes
-    init: Path | None = None  # a world of these sizes to begin from
+    init: Path | None = None  # a world of these sizes to begin from; its local perceptron may be narrower
     first: LearningStage = "tokenizer"  # to learn; what the stages before it learn is taken over from `init`
     until: StageName = "export"  # the last stage to be done
     tokenizer: TokenizerTaskConfig = field(default_factory=TokenizerTaskConfig)
@@ -262,17 +263,6 @@ class _WorldRun:
 
     def _windows(self, split: str, length: int) -> Windows:
         return Windows(self._recording, split, length, self._config.tokenizer_fit.seed, progress=True)
-
-
-def begin_from(world: World, folder: Path) -> None:
-    """Take over the weights of another world; an outcome head for other reward values begins anew."""
-    other = load_world(folder).world
-    ours, theirs = world.config, other.config
-    for name in ("game", "tokenizer", "dynamics"):
-        if getattr(ours, name) != getattr(theirs, name):
-            raise ValueError(f"the world in {folder} has another {name}: begin with the preset and game it was made of")
-    kept = {} if ours.outcome == theirs.outcome else dict(world.outcome.state_dict(prefix="outcome."))
-    world.load_state_dict({**other.state_dict(), **kept})
 
 
 def _digest(module: nn.Module) -> str:
