@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -99,28 +99,31 @@ class Hits:
 
 @dataclass(frozen=True)
 class Moments:
-    """Write down when the ball reaches a paddle, either of them, in every episode to learn from.
+    """Write down when the ball reaches a paddle in every episode to learn from.
 
     Met or missed: where only hits are named, a world learns to meet what should have been missed.
     """
 
     data: Path
     out: Path
+    whose: Literal["both", "own"] = "both"  # paddles; own hits are the harder ones: fast or slow by what is pressed
     workers: int = 2
 
     def __call__(self) -> None:
         """One JSON file."""
         entries = Recording.open(self.data).entries("train")
+        arrivals_of = partial(_arrivals_of, self.data, self.whose)
         with get_context("spawn").Pool(self.workers) as pool:
-            found = list(tqdm(pool.imap(partial(_arrivals_of, self.data), entries), total=len(entries), unit="episode"))
+            found = list(tqdm(pool.imap(arrivals_of, entries), total=len(entries), unit="episode"))
         moments = {entry.sha256: steps for entry, steps in zip(entries, found, strict=True)}
         write_atomically(self.out, (json.dumps(moments) + "\n").encode())
         print(f"{self.out}: {sum(map(len, found)):,} steps in {len(entries)} episodes")
 
 
-def _arrivals_of(data: Path, entry: Entry) -> list[int]:
+def _arrivals_of(data: Path, whose: str, entry: Entry) -> list[int]:
     x = _ball_x(Recording.open(data).load(entry).frames)
-    arrivals = np.flatnonzero(_arrives(x) | _arrives(_RIGHTMOST - x))
+    arrives = _arrives(x) if whose == "own" else _arrives(x) | _arrives(_RIGHTMOST - x)
+    arrivals = np.flatnonzero(arrives)
     steps = np.unique(arrivals[:, None] + np.arange(_CONTACT))
     return [int(step) for step in steps[steps < entry.steps]]
 

@@ -57,3 +57,18 @@ def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed(tmp_path: Pat
     assert len(turned) >= 4 <= len(points)
     assert all(moments[at - 2 : at + 1].any() for at in turned)
     assert all(moments[at - 8 : at].any() for at in points)
+
+    _run(
+        "moments",
+        "--data",
+        str(tmp_path / "played"),
+        "--whose",
+        "own",
+        "--out",
+        str(tmp_path / "own.json"),
+        "--workers",
+        "1",
+    )
+    own = np.zeros_like(moments)
+    own[read_moments(tmp_path / "own.json", recording.entries("train"))] = True
+    assert np.array_equal(own, moments & ~(x < 42))
