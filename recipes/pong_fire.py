@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -41,11 +41,13 @@ _FIRE = (1, 4, 5)
 _BEFORE, _AFTER = 2, 4  # frames of a hit, the one that touches the paddle between them
 _NEAR = 66.0  # pixels from the left, where the learner's paddle is not far
 _PLANE = 72.0  # pixels from the left, where the learner's paddle turns balls around
-_CONTACT = 3  # steps from the last free one, in which it is seen what becomes of the ball
+_LASTS = 3  # steps in which it is seen what becomes of the ball, or after a point of the score
 _RIGHTMOST = 83.0  # pixel; seen in a mirror, the opponent's paddle is the learner's
 _SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
 _READ_AT_ONCE = 256
 _LANES = 64
+
+_Moment = Literal["own", "other", "points"]
 
 
 @dataclass(frozen=True)
@@ -99,32 +101,33 @@ class Hits:
 
 @dataclass(frozen=True)
 class Moments:
-    """Write down when the ball reaches a paddle in every episode to learn from.
+    """Write down when the ball reaches a paddle, or a point is made, in every episode to learn from.
 
     Met or missed: where only hits are named, a world learns to meet what should have been missed.
     """
 
     data: Path
     out: Path
-    whose: Literal["both", "own"] = "both"  # paddles; own hits are the harder ones: fast or slow by what is pressed
+    what: tuple[_Moment, ...] = ("own", "other")  # the ball reaches that paddle; a point is paid
     workers: int = 2
 
     def __call__(self) -> None:
         """One JSON file."""
         entries = Recording.open(self.data).entries("train")
-        arrivals_of = partial(_arrivals_of, self.data, self.whose)
+        moments_of = partial(_moments_of, self.data, self.what)
         with get_context("spawn").Pool(self.workers) as pool:
-            found = list(tqdm(pool.imap(arrivals_of, entries), total=len(entries), unit="episode"))
+            found = list(tqdm(pool.imap(moments_of, entries), total=len(entries), unit="episode"))
         moments = {entry.sha256: steps for entry, steps in zip(entries, found, strict=True)}
         write_atomically(self.out, (json.dumps(moments) + "\n").encode())
         print(f"{self.out}: {sum(map(len, found)):,} steps in {len(entries)} episodes")
 
 
-def _arrivals_of(data: Path, whose: str, entry: Entry) -> list[int]:
-    x = _ball_x(Recording.open(data).load(entry).frames)
-    arrives = _arrives(x) if whose == "own" else _arrives(x) | _arrives(_RIGHTMOST - x)
-    arrivals = np.flatnonzero(arrives)
-    steps = np.unique(arrivals[:, None] + np.arange(_CONTACT))
+def _moments_of(data: Path, what: Sequence[_Moment], entry: Entry) -> list[int]:
+    episode = Recording.open(data).load(entry)
+    x = _ball_x(episode.frames)
+    begins = {"own": _arrives(x), "other": _arrives(_RIGHTMOST - x), "points": episode.rewards != 0}
+    first = np.concatenate([np.flatnonzero(begins[each]) for each in what])
+    steps = np.unique(first[:, None] + np.arange(_LASTS))
     return [int(step) for step in steps[steps < entry.steps]]
 
 

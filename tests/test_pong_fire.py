@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from agents.record_command import RecordConfig, record_game
@@ -36,16 +37,13 @@ def test_fire_is_pressed_never_or_always_and_speeds_the_ball_up(tmp_path: Path, 
     assert list(told.values()) == ["no hits"]
 
 
-def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed(tmp_path: Path) -> None:
+def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed_and_points(tmp_path: Path) -> None:
     policies = ("zoo/ppo-5",)
     record_game(
         RecordConfig(tmp_path / "played", policies=policies, steps=400, validation=0, lanes=1, max_episode_steps=400)
     )
-    _run("moments", "--data", str(tmp_path / "played"), "--out", str(tmp_path / "moments.json"), "--workers", "1")
-    recording = Recording.open(tmp_path / "played")
-    windows = Windows(recording, "train", 1, seed=0)
-    moments = np.zeros(len(windows.frames), np.bool_)
-    moments[read_moments(tmp_path / "moments.json", recording.entries("train"))] = True
+    moments = _moments(tmp_path, "own", "other")
+    windows = Windows.open(tmp_path / "played", "train", 1)
     x = read_pong(windows.frames).ball_x
     assert moments.mean() < 0.25
     assert not moments[(x > 24) & (x < 59)].any()
@@ -58,17 +56,17 @@ def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed(tmp_path: Pat
     assert all(moments[at - 2 : at + 1].any() for at in turned)
     assert all(moments[at - 8 : at].any() for at in points)
 
-    _run(
-        "moments",
-        "--data",
-        str(tmp_path / "played"),
-        "--whose",
-        "own",
-        "--out",
-        str(tmp_path / "own.json"),
-        "--workers",
-        "1",
-    )
-    own = np.zeros_like(moments)
-    own[read_moments(tmp_path / "own.json", recording.entries("train"))] = True
+    own = _moments(tmp_path, "own")
     assert np.array_equal(own, moments & ~(x < 42))
+    assert np.flatnonzero(_moments(tmp_path, "points")).tolist() == [at + later for at in points for later in range(3)]
+    assert np.array_equal(_moments(tmp_path, "own", "points"), own | _moments(tmp_path, "points"))
+
+
+def _moments(folder: Path, *what: str) -> npt.NDArray[np.bool_]:
+    """Of each row of the frames, whether it is such a moment."""
+    file = folder / "moments.json"
+    _run("moments", "--data", str(folder / "played"), "--what", *what, "--out", str(file), "--workers", "1")
+    windows, entries = Windows.open(folder / "played", "train", 1), Recording.open(folder / "played").entries("train")
+    moments = np.zeros(len(windows.frames), np.bool_)
+    moments[read_moments(file, entries)] = True
+    return moments
