@@ -8,20 +8,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from world_model.bundle import load_world
 from world_model.world import World
 
-_UNHEARD = "dynamics.take_local.weight"  # what is made of the hidden units: nothing, of those that are new
-
 
 def begin_from(world: World, folder: Path) -> None:
     """Take over the weights of another world; an outcome head for other reward values begins anew.
 
-    A local perceptron of fewer hidden units is widened: the new ones begin at random and are not heard yet, so the
-    world does exactly what the other did.
+    A local perceptron of fewer hidden units is widened: the new ones are as in a world that has learned nothing, where
+    nobody hears them, so the world does what the other did.
     """
     other = load_world(folder).world
     ours, theirs = world.config, other.config
@@ -34,14 +31,12 @@ def begin_from(world: World, folder: Path) -> None:
             )
     kept = {} if ours.outcome == theirs.outcome else dict(world.outcome.state_dict(prefix="outcome."))
     own = world.state_dict()
-    taken = {name: _widened(name, value, own[name]) for name, value in other.state_dict().items() if name not in kept}
+    taken = {name: _widened(value, own[name]) for name, value in other.state_dict().items() if name not in kept}
     world.load_state_dict({**taken, **kept})
 
 
-def _widened(name: str, theirs: Tensor, ours: Tensor) -> Tensor:
+def _widened(theirs: Tensor, ours: Tensor) -> Tensor:
     """Theirs, with what is ours where they have no units."""
-    if theirs.shape == ours.shape:
-        return theirs
-    wide = torch.zeros_like(ours) if name == _UNHEARD else ours.clone()
+    wide = ours.clone()
     wide[tuple(slice(0, size) for size in theirs.shape)] = theirs
     return wide
