@@ -42,7 +42,7 @@ def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed_and_points(tm
     record_game(
         RecordConfig(tmp_path / "played", policies=policies, steps=400, validation=0, lanes=1, max_episode_steps=400)
     )
-    moments = _moments(tmp_path, "own", "other")
+    moments = _moments(tmp_path)
     windows = Windows.open(tmp_path / "played", "train", 1)
     x = read_pong(windows.frames).ball_x
     assert moments.mean() < 0.25
@@ -65,7 +65,8 @@ def test_moments_are_where_the_ball_reaches_a_paddle_met_or_missed_and_points(tm
 def _moments(folder: Path, *what: str) -> npt.NDArray[np.bool_]:
     """Of each row of the frames, whether it is such a moment."""
     file = folder / "moments.json"
-    _run("moments", "--data", str(folder / "played"), "--what", *what, "--out", str(file), "--workers", "1")
+    named = ["--what", *what] if what else []
+    _run("moments", "--data", str(folder / "played"), *named, "--out", str(file), "--workers", "1")
     windows, entries = Windows.open(folder / "played", "train", 1), Recording.open(folder / "played").entries("train")
     moments = np.zeros(len(windows.frames), np.bool_)
     moments[read_moments(file, entries)] = True

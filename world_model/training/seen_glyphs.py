@@ -25,7 +25,7 @@ _FEW = 1 / 64  # of all glyphs: of Pong's 8,192 a score's place knows 2 to 31, o
 
 
 def seen_glyphs(latents: npt.NDArray[Any], glyphs: Glyphs, folder: Path) -> Tensor:
-    """To which glyphs tokens of latents [frames, N, D] changed [N, V]; found once, then read from `folder`."""
+    """To which glyphs tokens of latents [frames, N, D] changed [N, V], less flickers; found once, then in `folder`."""
     file = folder / f"seen-lasting-{glyphs.count}.npy"
     if not file.exists():
         content = io.BytesIO()
