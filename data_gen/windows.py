@@ -87,6 +87,11 @@ class Windows:
         """Names the split's content: what was derived from the same episodes bears the same key."""
         return self._cache.key
 
+    @property
+    def begins(self) -> npt.NDArray[np.bool_]:
+        """Whether each row of `frames` is the first of an episode."""
+        return self._cache.begins()
+
     def outcomes(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Reward and end of every step of the split."""
         return self._cache.outcomes()
@@ -202,6 +207,11 @@ class _Cache:
         is_step = np.ones(len(self._rewards), np.bool_)
         is_step[self._first[1:] - 1] = False  # an episode's last frame leads nowhere: its row pads
         return self._rewards[is_step], self._terminated[is_step]
+
+    def begins(self) -> npt.NDArray[np.bool_]:
+        begins_F = np.zeros(len(self._rewards), np.bool_)
+        begins_F[self._first[:-1]] = True
+        return begins_F
 
     def over(self, rows: npt.NDArray[Any]) -> _Cache:
         """The same episodes with other rows in place of the frames."""

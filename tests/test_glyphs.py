@@ -96,17 +96,6 @@ def test_a_glyph_is_drawn_only_where_it_was_seen(tmp_path: Path) -> None:
     assert likely_YV.softmax(-1)[0, 2] == likely_YV.softmax(-1)[1, 1] == 0
 
 
-def test_a_flicker_is_not_drawn_where_few_glyphs_are_known(tmp_path: Path) -> None:
-    """Of a score's place: 0, for a single frame what is neither, and 1. A ball never stays, either, and is drawn."""
-    glyphs = Glyphs(256, tokens=2, width=4, latent_width=16, least_change=0.1)
-    glyphs.contents_VD.copy_(torch.randn(256, 16, generator=torch.Generator().manual_seed(0)))
-    score_F, ball_F = [0, 0, 7, 1, 1, 0] * 4, list(range(24))
-    latents = glyphs.contents_VD.numpy()[np.array([score_F, ball_F]).T].astype(np.float16)
-    seen_NV = seen_glyphs(latents, glyphs, tmp_path)
-    assert seen_NV[0].nonzero()[:, 0].tolist() == [0, 1]
-    assert seen_NV[1].nonzero()[:, 0].tolist() == list(range(1, 24))
-
-
 @pytest.mark.parametrize("grid", [(1, 1), (3, 4), (7, 7)])
 def test_two_tokens_that_touch_are_of_different_phases(grid: tuple[int, int]) -> None:
     phase = phases(grid).view(grid)

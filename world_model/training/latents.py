@@ -1,4 +1,4 @@
-"""The latent cache: every frame of a split encoded once, so that training the dynamics never runs the encoder."""
+"""The latent cache: every frame of a split encoded once and settled: training the dynamics never runs the encoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from data_gen.windows import Windows
 from world_model.pixels import to_pixels
 from world_model.tokenizer import Tokenizer
+from world_model.training.settled import settle
 
 _BATCH = 256
 
@@ -21,7 +22,7 @@ def latent_windows(windows: Windows, tokenizer: Tokenizer, folder: Path, progres
 
     The file appears when it is whole: an encoding that was stopped begins anew.
     """
-    file = folder / f"{windows.key}.npy"
+    file = folder / f"{windows.key}-settled.npy"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         _encode(windows, tokenizer, file, progress)
@@ -39,5 +40,6 @@ def _encode(windows: Windows, tokenizer: Tokenizer, file: Path, progress: bool) 
     for first in tqdm(range(0, len(frames), _BATCH), desc="encoding", unit="batch", disable=not progress):
         pixels = to_pixels(torch.from_numpy(np.array(frames[first : first + _BATCH])))
         latents[first : first + _BATCH] = tokenizer.encode(pixels).numpy()
+    settle(latents, windows.begins)
     latents.flush()
     unfinished.rename(file)
