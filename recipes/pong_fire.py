@@ -44,6 +44,8 @@ _PLANE = 72.0  # pixels from the left, where the learner's paddle turns balls ar
 _LASTS = 3  # steps in which it is seen what becomes of the ball, or after a point of the score
 _RIGHTMOST = 83.0  # pixel; seen in a mirror, the opponent's paddle is the learner's
 _SLOW = 3.0  # pixels a step, below which a ball is slow: 2.1, 4.2, 6.3 and 8.4 are flown
+_SPEEDS = (_SLOW, 5.2)  # slow, fast, and faster
+_ALIKE = 0.8  # pixels a step
 _READ_AT_ONCE = 256
 _LANES = 64
 
@@ -70,7 +72,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class Hits:
-    """How fast the ball leaves the learner's paddle, in games and as it is dreamt from two steps before."""
+    """How the ball leaves the learner's paddle, in games and as it is dreamt from two steps before."""
 
     data: Path
     world: str = "Pong"  # a folder, or the one that ships
@@ -78,7 +80,7 @@ class Hits:
     most: int = 400  # hits
 
     def __call__(self) -> None:
-        """A line for never, one for always."""
+        """A line for FIRE never pressed, one for always, one for all hits."""
         options = {"game": "Pong"} if self.world == "Pong" else {"world": self.world}
         dream = Dream(DreamOptions.of(options))
         games = held_out_games(Recording.open(self.data), self.split, game("Pong"), None, 0)
@@ -86,17 +88,26 @@ class Hits:
         chosen = sorted(np.random.default_rng(0).permutation(len(hits))[: self.most].tolist())
         told = list(_dreamt(dream, [hits[place] for place in chosen]))
         for name, fires in (("never", 0.0), ("always", 1.0)):
-            of = [(hit, speed) for hit, speed in told if hit.fires == fires]
+            of = [(hit, dreamt) for hit, dreamt in told if hit.fires == fires]
             if not of:
                 print(f"FIRE {name}: no hits")
                 continue
-            real = np.array([hit.speed for hit, _ in of])
-            dreamt = np.array([speed for _, speed in of])
+            real = np.array([hit.flight.speed for hit, _ in of])
+            dreamt = np.array([flight.speed for _, flight in of])
             seen = ~np.isnan(dreamt)
             print(
                 f"FIRE {name}: {len(of)} hits; slow in the game {(real < _SLOW).mean():.0%}, in the dream "
                 f"{(dreamt[seen] < _SLOW).mean():.0%} of {seen.sum()} that can be read"
             )
+        pairs = [(hit.flight, flight) for hit, flight in told if not np.isnan(flight.speed)]
+        if not pairs:
+            return
+        fast = np.mean([np.digitize(a.speed, _SPEEDS) == np.digitize(b.speed, _SPEEDS) for a, b in pairs])
+        steep = np.mean([abs(a.steep - b.steep) <= _ALIKE for a, b in pairs])
+        print(
+            f"all: {len(pairs)} hits that can be read; as fast as in the game {fast:.1%}, as steep {steep:.1%} "
+            f"(within {_ALIKE} pixels a step)"
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +135,7 @@ class Moments:
 
 def _moments_of(data: Path, what: Sequence[_Moment], entry: Entry) -> list[int]:
     episode = Recording.open(data).load(entry)
-    x = _ball_x(episode.frames)
+    x, _ = _ball(episode.frames)
     begins = {"own": _arrives(x), "other": _arrives(_RIGHTMOST - x), "points": episode.rewards != 0}
     first = np.concatenate([np.flatnonzero(begins[each]) for each in what])
     steps = np.unique(first[:, None] + np.arange(_LASTS))
@@ -137,23 +148,35 @@ def _arrives(x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return np.asarray((flown > 0) & (x < _PLANE) & (x + flown >= _PLANE))
 
 
+class _Flight(NamedTuple):
+    speed: float  # pixels a step, away from the paddle; NaN where no ball is to be seen
+    steep: float  # pixels a step, downwards
+
+    @classmethod
+    def of(cls, x: Sequence[float], y: Sequence[float]) -> _Flight:
+        """Of the ball's places from the hit on."""
+        return cls(float(x[0] - x[-1]) / (len(x) - 1), float(y[-1] - y[-2]))
+
+
 class _Hit(NamedTuple):
     stretch: Stretch
-    speed: float  # pixels a step, away from the paddle
+    flight: _Flight
     fires: float  # share of the ticks from two steps before until the hit
 
 
 def _hits(played: HeldOutGame) -> Iterator[_Hit]:
-    x = _ball_x(played.frames[: played.last_shown + 1])
+    x, y = _ball(played.frames[: played.last_shown + 1])
     for hit in _turns(x):
         pressed = played.executed[hit - _BEFORE : hit + 1]
         stretch = Stretch(played, hit - _BEFORE, _BEFORE + _AFTER)
-        yield _Hit(stretch, _speed(x[hit + 1], x[hit + _AFTER]), float(np.isin(pressed, _FIRE).mean()))
+        after = slice(hit + 1, hit + _AFTER + 1)
+        yield _Hit(stretch, _Flight.of(x[after], y[after]), float(np.isin(pressed, _FIRE).mean()))
 
 
-def _ball_x(frames: Frames) -> npt.NDArray[np.float64]:
+def _ball(frames: Frames) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     parts = [np.asarray(frames[first : first + _READ_AT_ONCE]) for first in range(0, len(frames), _READ_AT_ONCE)]
-    return np.concatenate([read_pong(part).ball_x for part in parts])
+    readings = [read_pong(part) for part in parts]
+    return np.concatenate([each.ball_x for each in readings]), np.concatenate([each.ball_y for each in readings])
 
 
 def _turns(x: npt.NDArray[np.float64]) -> list[int]:
@@ -164,23 +187,21 @@ def _turns(x: npt.NDArray[np.float64]) -> list[int]:
     return [int(first) + _BEFORE for first in np.flatnonzero(turns & flies_on & ~np.isnan(around).any(axis=1))]
 
 
-def _speed(first: float, last: float) -> float:
-    return float(first - last) / (_AFTER - 1)
-
-
-def _dreamt(dream: Dream, hits: list[_Hit]) -> Iterator[tuple[_Hit, float]]:
-    """Each hit with the speed that is dreamt; NaN where there is no ball to be seen."""
+def _dreamt(dream: Dream, hits: list[_Hit]) -> Iterator[tuple[_Hit, _Flight]]:
+    """Each hit with the flight that is dreamt."""
     simulator = Simulator(dream.shared.world, dream.options.sampling(dream.shared.sampling))
     for first in range(0, len(hits), _LANES):
         batch = hits[first : first + _LANES]
         contexts = [hit.stretch.context(dream.shared.world.config.dynamics.reach) for hit in batch]
         state, _ = simulator.start(contexts, range(first, first + len(batch)))
-        x: list[npt.NDArray[np.float64]] = []
+        x, y = [], []
         for step in range(_BEFORE + _AFTER):
             state, dreamt = simulator.step(state, np.stack([hit.stretch.executed[step] for hit in batch]))
-            x.append(read_pong(dreamt.frames).ball_x)
+            reading = read_pong(dreamt.frames)
+            x.append(reading.ball_x)
+            y.append(reading.ball_y)
         for lane, hit in enumerate(batch):
-            yield hit, _speed(x[_BEFORE][lane], x[-1][lane])
+            yield hit, _Flight.of(*(np.array(each)[_BEFORE:, lane] for each in (x, y)))
 
 
 if __name__ == "__main__":

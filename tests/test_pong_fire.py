@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def test_fire_is_pressed_never_or_always_and_speeds_the_ball_up(tmp_path: Path, 
     )
     told = dict(line.split(": ") for line in _run("hits", "--data", str(tmp_path / "played")).splitlines())
     assert f"slow in the game {slow}" in told.pop(f"FIRE {how}")
+    assert re.fullmatch(r"\d+ hits .* as fast as in the game [\d.]+%, as steep [\d.]+% .*", told.pop("all"))
     assert list(told.values()) == ["no hits"]
 
 
