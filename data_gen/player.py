@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count, islice
@@ -20,6 +18,7 @@ import h5py
 import numpy as np
 
 from data_gen.atomic import write_atomically
+from data_gen.die_with_parent import die_with_parent
 from data_gen.episode import EpisodeBuilder
 from data_gen.plan import EpisodePlan, RecordingPlan
 from data_gen.policy import Frames, Policy
@@ -205,16 +204,9 @@ def _next_block(blocks: Iterator[Block], done: int, wanted: int) -> Block | None
 def _begin_worker(player: Player, steps: Any, stop: Any) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it tells us through `stop`
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     atexit.register(player.close)  # emulators are freed before the interpreter goes
     _worker = (player, steps, stop)
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 _worker: tuple[Player, Any, Any]

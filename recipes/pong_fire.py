@@ -27,6 +27,7 @@ from tqdm import tqdm
 from agents.policy_file import load_weights, read_record, save_policy
 from agents.zoo import resolve
 from data_gen.atomic import write_atomically
+from data_gen.die_with_parent import die_with_parent
 from data_gen.games import game
 from data_gen.policy import Frames
 from data_gen.probes.pong import read_pong
@@ -126,7 +127,7 @@ class Moments:
         """One JSON file."""
         entries = Recording.open(self.data).entries("train")
         moments_of = partial(_moments_of, self.data, self.what)
-        with get_context("spawn").Pool(self.workers) as pool:
+        with get_context("spawn").Pool(self.workers, die_with_parent) as pool:
             found = list(tqdm(pool.imap(moments_of, entries), total=len(entries), unit="episode"))
         moments = {entry.sha256: steps for entry, steps in zip(entries, found, strict=True)}
         write_atomically(self.out, (json.dumps(moments) + "\n").encode())

@@ -20,6 +20,7 @@ from agents.evaluate import Score, evaluate
 from agents.policy_file import PolicyRecord, load_policy, load_weights, read_record, save_policy
 from agents.zoo import record_sha256
 from data_gen.atomic import write_atomically
+from data_gen.die_with_parent import die_with_parent
 from data_gen.games import game
 from data_gen.registration import twin_id
 from world_model.training.allocator import one_thread
@@ -44,7 +45,7 @@ def build_zoo(config: ZooBuildConfig) -> None:
     for each in recipe["policies"]:
         _write(each, config, game(name).num_actions)
     names = [each["name"] for each in recipe["policies"]]
-    with ProcessPoolExecutor(config.workers, get_context("spawn"), one_thread) as pool:
+    with ProcessPoolExecutor(config.workers, get_context("spawn"), _begin_worker) as pool:
         score = partial(_scored, config, env)
         scores = dict(zip(names, tqdm(pool.map(score, names), total=len(names), unit="policy"), strict=True))
     entries = [_entry(each, config.out, scores) for each in recipe["policies"]]
@@ -63,6 +64,11 @@ def _write(each: dict[str, Any], config: ZooBuildConfig, num_actions: int) -> No
         return
     origin = config.runs / each["from"]
     save_policy(config.out / each["name"], dataclasses.replace(read_record(origin), **changes), load_weights(origin))
+
+
+def _begin_worker() -> None:
+    die_with_parent()
+    one_thread()
 
 
 def _scored(config: ZooBuildConfig, env: str, name: str) -> Score:

@@ -18,6 +18,7 @@ from gymnasium.envs.registration import EnvSpec
 from tqdm import tqdm
 
 from data_gen.atomic import write_atomically
+from data_gen.die_with_parent import die_with_parent
 from data_gen.games import UnknownGame
 from data_gen.games import game as game_named
 from data_gen.policy import Policy
@@ -206,6 +207,7 @@ def _in_processes(missing: Sequence[Part], player: Player, workers: int, bar: tq
 def _begin_worker(player: Player, steps: Any, stop: Any) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it tells us through `stop`
+    die_with_parent()
     one_thread()
     atexit.register(player.close)  # emulators are freed before the interpreter goes
     _worker = (player, steps, stop)

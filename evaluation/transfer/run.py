@@ -10,6 +10,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from tqdm import tqdm
 
+from data_gen.die_with_parent import die_with_parent
 from evaluation.transfer.arms import run_arm
 from evaluation.transfer.outcome import Arm, Trained
 from evaluation.transfer.setting import Setting
@@ -38,6 +39,7 @@ def run_all(wanted: Sequence[Run], workers: int) -> list[Trained]:
 
 def _begin(specs: Sequence[EnvSpec]) -> None:
     """A process that knows the user's games, too."""
+    die_with_parent()
     one_thread()
     for spec in specs:
         gymnasium.registry[spec.id] = spec
