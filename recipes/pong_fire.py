@@ -89,7 +89,7 @@ class Hits:
         chosen = sorted(np.random.default_rng(0).permutation(len(hits))[: self.most].tolist())
         told = list(_dreamt(dream, [hits[place] for place in chosen]))
         for name, fires in (("never", 0.0), ("always", 1.0)):
-            of = [(hit, dreamt) for hit, dreamt in told if hit.fires == fires]
+            of = [(hit, flight) for hit, flight in told if hit.fires == fires]
             if not of:
                 print(f"FIRE {name}: no hits")
                 continue
@@ -100,7 +100,7 @@ class Hits:
                 f"FIRE {name}: {len(of)} hits; slow in the game {(real < _SLOW).mean():.0%}, in the dream "
                 f"{(dreamt[seen] < _SLOW).mean():.0%} of {seen.sum()} that can be read"
             )
-        pairs = [(hit.flight, flight) for hit, flight in told if not np.isnan(flight.speed)]
+        pairs = [(hit.flight, flight) for hit, flight in told if not np.isnan(flight).any()]
         if not pairs:
             return
         fast = np.mean([np.digitize(a.speed, _SPEEDS) == np.digitize(b.speed, _SPEEDS) for a, b in pairs])
@@ -151,7 +151,7 @@ def _arrives(x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 class _Flight(NamedTuple):
     speed: float  # pixels a step, away from the paddle; NaN where no ball is to be seen
-    steep: float  # pixels a step, downwards
+    steep: float  # pixels a step, downwards; likewise
 
     @classmethod
     def of(cls, x: Sequence[float], y: Sequence[float]) -> _Flight:

@@ -40,6 +40,8 @@ def _encode(windows: Windows, tokenizer: Tokenizer, file: Path, progress: bool) 
     for first in tqdm(range(0, len(frames), _BATCH), desc="encoding", unit="batch", disable=not progress):
         pixels = to_pixels(torch.from_numpy(np.array(frames[first : first + _BATCH])))
         latents[first : first + _BATCH] = tokenizer.encode(pixels).numpy()
-    settle(latents, windows.begins)
+    flickers = settle(latents, windows.begins)
+    if progress and flickers:
+        tqdm.write(f"{flickers:,} flickers settled")
     latents.flush()
     unfinished.rename(file)
