@@ -155,6 +155,17 @@ def test_runs_of_other_settings_are_not_recalled(config: TransferConfig) -> None
         transfer(dataclasses.replace(config, arms="real", seeds=1, algo=other))
 
 
+def test_what_an_arm_does_not_depend_on_may_change(config: TransferConfig) -> None:
+    """Random play is the same beside any algorithm, and a run in the real game beside any world or recording."""
+    assert config.out is not None
+    transfer(dataclasses.replace(config, arms="real,random", seeds=1))
+    kept = {file: file.stat().st_mtime_ns for file in config.out.glob("*/scored.json")}
+    hotter = dataclasses.replace(config.dream, temperature=1.3)
+    transfer(dataclasses.replace(config, arms="real,random", seeds=1, data=None, clone_steps=3, dream=hotter))
+    transfer(dataclasses.replace(config, arms="random", seeds=1, algo=dataclasses.replace(config.algo, gamma=0.5)))
+    assert all(file.stat().st_mtime_ns == before for file, before in kept.items())
+
+
 def test_without_the_recording_two_controls_are_left_out(config: TransferConfig) -> None:
     """Here two processes at a time, which never ran the script that registered the game."""
     assert config.out is not None

@@ -47,27 +47,34 @@ def run_arm(setting: Setting, arm: Arm, seed: int) -> Trained:
 
 
 def _about(setting: Setting, arm: Arm) -> dict[str, Any]:
-    """What a score depends on beside the run itself, in JSON types."""
+    """What this arm's score depends on beside the run itself, in JSON types; what others depend on is not asked."""
     config = setting.config
-    about = {
-        "episodes": config.episodes,
-        "first_seed": config.first_seed,
-        "steps": config.steps,
-        "real_steps": setting.real_steps,
+    about: dict[str, Any] = {"episodes": config.episodes, "first_seed": config.first_seed}
+    if arm == "random":
+        return about
+    about |= {"network": to_plain(config.network)}
+    if arm == "clone":
+        return about | {"real_steps": setting.real_steps, "clone_steps": setting.clone_steps}
+    about |= {
+        "steps": _steps(setting, arm),
         "algo": to_plain(config.algo),
-        "network": to_plain(config.network),
         "reward_scale": config.reward_scale,
         "judged": [config.judged, config.judged_episodes],
-        "clone_steps": setting.clone_steps,
     }
     return about | ({"world": dreamt_world(setting), "dream": config.dream.given()} if arm == "dream" else {})
+
+
+def _steps(setting: Setting, arm: Arm) -> int:
+    """That an agent of this arm learns for."""
+    steps = setting.real_steps if arm == "matched" else setting.config.steps
+    assert steps is not None
+    return steps
 
 
 def _agent(setting: Setting, arm: Arm, seed: int) -> Trained:
     """An agent that plays while it learns."""
     folder, config = setting.folder(arm, seed), setting.config
-    steps = setting.real_steps if arm == "matched" else config.steps
-    assert steps is not None
+    steps = _steps(setting, arm)
     training = TrainConfig(
         out=folder,
         env=setting.dream_id if arm == "dream" else setting.real_id,
