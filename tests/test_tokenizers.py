@@ -130,6 +130,27 @@ def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
     assert rebuilt[~bright].mean() < 0.1
 
 
+@pytest.mark.parametrize(("faithful", "alike"), [(0.0, False), (1.0, True)])
+def test_faithful_latents_are_as_far_apart_as_what_they_show(faithful: float, alike: bool) -> None:
+    tokenizer, batch = _conv(), _batch()
+    noise = np.random.default_rng(1).integers(0, 12, batch.frames.shape)  # a faint texture that never repeats
+    batch.frames[:] = np.minimum(batch.frames.astype(np.int64) + noise, 255)
+    task = TokenizerTask(tokenizer, TokenizerTaskConfig(faithful=faithful))
+    optimizer = torch.optim.AdamW(tokenizer.parameters(), 3e-3)
+    for step in range(200):
+        optimizer.zero_grad()
+        task.losses(batch, Draws(0, step, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    with torch.no_grad():
+        latents, squares = (
+            [each(to_pixels(torch.from_numpy(batch.frames[:, t]))).flatten(0, 1).flatten(1) for t in (0, 1)]
+            for each in (tokenizer.encode, tokenizer.squares)
+        )
+        apart, shown = ((one - other).square().mean(-1).sqrt() for one, other in (latents, squares))
+    off = (apart - 3 * shown).abs().mean() / (3 * shown.mean())
+    assert (off < 0.25) == alike
+
+
 def test_of_the_empty_squares_only_a_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are nearly all there is, and all alike."""
     tokenizer = _conv()

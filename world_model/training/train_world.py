@@ -171,7 +171,7 @@ class _WorldRun:
         self._others_FND = torch.from_numpy(np.array(latents[:: -(-len(latents) // _OTHERS)]))
         glyphs = self._world.dynamics.glyphs
         if self._learns("tokenizer"):  # else what the glyphs of `init` stand for has not moved
-            glyphs.renew(typical_tokens(latents, glyphs.count, folder))
+            glyphs.renew(typical_tokens(latents, glyphs.count, glyphs.least_change, folder))
         glyphs.seen_NV.copy_(seen_glyphs(latents, glyphs, folder))
 
     def _dynamics(self) -> None:

@@ -1,4 +1,4 @@
-"""Which contents of tokens the glyphs stand for: k-means over all the different ones in a latent cache."""
+"""Which contents of tokens the glyphs stand for: k-means over those that tokens of a latent cache change to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data_gen.atomic import write_atomically
+from world_model.glyphs import changes
 
 _AT_ONCE = 4_000  # frames
 _MOST = 200_000  # different tokens, the most frequent; of those that are equally so, whichever are drawn
@@ -23,24 +24,24 @@ _TURNS = 4
 _ROWS = 4096  # compared with all centres at a time
 
 
-def typical_tokens(latents: npt.NDArray[Any], count: int, folder: Path) -> Tensor:
-    """[count, D]: centres of the different tokens in latents [frames, N, D]; found once, then read from `folder`."""
-    file = folder / f"typical-{count}.npy"
+def typical_tokens(latents: npt.NDArray[Any], count: int, least_change: float, folder: Path) -> Tensor:
+    """[count, D]: centres of what tokens change to in latents [frames, N, D]; found once, then read from `folder`."""
+    file = folder / f"typical-{count}-{least_change:g}.npy"
     if not file.exists():
         content = io.BytesIO()
-        different = _different(latents, np.random.default_rng(0))
+        different = _different(latents, least_change, np.random.default_rng(0))
         np.save(content, _centres(*different, count, torch.Generator().manual_seed(0)).numpy())
         write_atomically(file, content.getvalue())
     return torch.from_numpy(np.load(file))
 
 
-def _different(latents: npt.NDArray[Any], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """The different contents [X, D], and in how many frames each is seen [X].
+def _different(latents: npt.NDArray[Any], least_change: float, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """The different contents [X, D], and for how many frames each is seen [X].
 
     Not how often a token changes to it: a figure of a score comes once in a game, and is then seen for long.
     """
     parts = [
-        _counted(rows := latents[first : first + _AT_ONCE].reshape(-1, latents.shape[-1]), np.ones(len(rows)))
+        _counted(*_changed_to(latents[first : first + _AT_ONCE], least_change))
         for first in tqdm(range(0, len(latents), _AT_ONCE), "different tokens", leave=False)
     ]
     tokens, counts = _counted(*map(np.concatenate, zip(*parts, strict=True)))
@@ -48,6 +49,20 @@ def _different(latents: npt.NDArray[Any], generator: np.random.Generator) -> tup
     drawn = generator.permutation(len(counts))
     frequent = np.sort(drawn[np.argsort(-counts[drawn], kind="stable")[:_MOST]])
     return torch.from_numpy(tokens[frequent]).float(), torch.from_numpy(counts[frequent])
+
+
+def _changed_to(run_FND: npt.NDArray[Any], least_change: float) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """What tokens of a run of frames change to [X, D], and for how many frames they then stay that [X].
+
+    No other content is ever drawn. What drifts by less than a change, as the faint textures of a floor, would ask for
+    most of the glyphs: in DoomTakeCover, the nearest of 2,048 showed 65 % of the fire with it, and without it 89 %.
+    """
+    frames_FND = torch.from_numpy(np.array(run_FND)).float()
+    changed_FN = torch.ones(frames_FND.shape[:2], dtype=torch.bool)  # in its first frame everything is new
+    changed_FN[1:] = changes(frames_FND[:-1], frames_FND[1:], least_change)
+    place_X, frame_X = np.nonzero(changed_FN.T.numpy())
+    begins_X = place_X * len(run_FND) + frame_X
+    return run_FND[frame_X, place_X], np.diff(begins_X, append=changed_FN.numel()).astype(np.float64)
 
 
 def _counted(tokens: npt.NDArray[Any], counts: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], Any]:
