@@ -405,16 +405,38 @@ def _two_processes(warm: WarmProcess, store: dist.TCPStore, out: Path, **setting
 
 
 def test_what_two_processes_found_is_the_larger_of_both_in_both(meeting_place: dist.TCPStore) -> None:
+    code = "print(both.largest(np.array([both.rank, -both.rank], 'f4')).tolist())"
+    assert _said_by_two(meeting_place, code) == ["[1.0, 0.0]"] * 2
+
+
+def test_two_processes_share_whatever_a_module_holds(meeting_place: dist.TCPStore) -> None:
+    """A tokenizer's still picture is grey levels of 16 bits, and which glyphs are seen where is true or false."""
     code = (
-        "import numpy as np; from world_model.training.processes import joined_processes\n"
-        "with joined_processes('cpu') as both: print(both.largest(np.array([both.rank, -both.rank], 'f4')).tolist())"
+        "module = torch.nn.Conv2d(2, 2, 3).to(memory_format=torch.channels_last)\n"
+        "for name, kind in (('levels', torch.int16), ('seen', torch.bool)):\n"
+        "    module.register_buffer(name, torch.full((2, 1), both.rank).to(kind))\n"
+        "module.register_buffer('count', torch.tensor(both.rank))\n"
+        "torch.nn.init.constant_(module.weight, both.rank + 0.5)\n"
+        "both.share(module)\n"
+        "print({name: float(value.float().mean()) for name, value in module.state_dict().items() if name != 'bias'})"
     )
-    shared = {**os.environ, **_as_torchrun(meeting_place)}
+    firsts = str({"weight": 0.5, "levels": 0.0, "seen": 0.0, "count": 0.0})
+    assert _said_by_two(meeting_place, code) == [firsts] * 2
+
+
+def _said_by_two(store: dist.TCPStore, code: str) -> list[str]:
+    """What each of two processes, `both`, prints."""
+    head = "import numpy as np, torch; from world_model.training.processes import joined_processes"
+    inside = "".join(f"    {line}\n" for line in code.splitlines())
+    script = f"{head}\nwith joined_processes('cpu') as both:\n{inside}"
+    shared = {**os.environ, **_as_torchrun(store)}
     each = [
-        subprocess.Popen([sys.executable, "-c", code], env={**shared, "RANK": rank}, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", script], env={**shared, "RANK": rank}, stdout=subprocess.PIPE, text=True
+        )
         for rank in "01"
     ]
-    assert [process.communicate(timeout=120)[0].strip() for process in each] == ["[1.0, 0.0]"] * 2
+    return [process.communicate(timeout=120)[0].strip() for process in each]
 
 
 def test_micro_batches_learn_what_whole_batches_learn(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ class Processes:
         """Make every process's module the first one's."""
         if self.size > 1:
             for value in module.state_dict().values():
-                dist.broadcast(value, src=0)
+                shared = value.contiguous()
+                dist.broadcast(shared.view(-1).view(torch.uint8), src=0)  # as bytes: gloo does not know every type
+                value.copy_(shared)
 
     def average_gradients(self, module: nn.Module) -> None:
         """Make every process's gradients their mean: with equal shares of the rows, that of the mean over all rows."""
