@@ -83,7 +83,7 @@ def _play_all(
 
     for lane in range(lanes):
         begin(lane)
-    with tqdm(total=episodes, desc=env, unit="episode", disable=not progress) as bar:
+    with tqdm(total=episodes, desc=env, unit="episode", leave=False, disable=not progress) as bar:
         while running:
             chosen = np.array(sorted(running))
             step = games.step(chosen.tolist(), policy(np.stack([frames[lane] for lane in chosen.tolist()]), chosen))

@@ -65,13 +65,13 @@ class GradedPolicies(BaseCallback):
         with tempfile.TemporaryDirectory() as ungraded:  # whoever is killed here leaves no policy without a grade
             export_policy(self.model, Path(ungraded, path.name), config.network, training)
             policy = load_policy(Path(ungraded, path.name))
-        score = evaluate(policy, config.real, config.episodes, first_seed=_EVALUATION_SEED)
+        score = evaluate(policy, config.real, config.episodes, _EVALUATION_SEED, progress=True)
         judged = {"evaluation": score.to_dict()}
         self.logger.record("evaluation/mean_return", score.mean)
         shown = {"real": f"{score.mean:+.1f}"}
         if config.dreamt is not None:
             dream, options = config.dreamt
-            dreamt = evaluate(policy, dream, config.episodes, first_seed=_EVALUATION_SEED, **options)
+            dreamt = evaluate(policy, dream, config.episodes, _EVALUATION_SEED, progress=True, **options)
             judged["evaluation_in_dream"] = dreamt.to_dict()
             self.logger.record("evaluation/dream_return", dreamt.mean)
             shown["dream"] = f"{dreamt.mean:+.1f}"

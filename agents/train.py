@@ -60,6 +60,9 @@ class TrainConfig:
     processes: bool = False  # step each lane in a process of its own
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
+    evaluate_steps: int | None = (
+        None  # most of a dreamt game; in a poor world some never end, and the game's limit is far
+    )
     init: Path | None = None  # policy to go on from: zoo/<name>, or a path without suffix
     record: Path | None = None  # also write every episode that is played into this recording
     resume: bool = False  # continue the run in `out`
@@ -69,6 +72,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not 0 < self.reward_scale < math.inf:
             raise ValueError(f"reward_scale is {self.reward_scale}; expected more than 0, and finite")
+        if self.evaluate_steps is not None and self.evaluate_steps < 1:
+            raise ValueError(f"evaluate_steps is {self.evaluate_steps}; expected at least 1")
 
 
 def train(config: TrainConfig) -> None:
@@ -125,7 +130,7 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
     dreamt = None
     if real != config.env:
         # Whole games as they are shipped, whatever short or odd ones it learned from.
-        dreamt = (config.env, config.dream.whole_games().given())
+        dreamt = (config.env, config.dream.whole_games(config.evaluate_steps).given())
         options = {**config.dream.given(), "digest": Dream(_options(config)).shared.digest}
         training |= {"dream": options, "real_lanes": config.real_lanes}
     grading = GradingConfig(config.env, real, dreamt, every, episodes, config.steps, config.network, training)

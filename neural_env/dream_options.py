@@ -103,14 +103,16 @@ class DreamOptions:
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in named.items() if value != getattr(usual, name)}
 
-    def whole_games(self) -> DreamOptions:
+    def whole_games(self, limit: int | None = None) -> DreamOptions:
         """The same dream played as games are: from their beginning to their end, whatever happens in them.
+
+        With a `limit`, to that many steps at most: in a poor world a game may never end.
 
         Example:
             >>> DreamOptions(start="anywhere", max_episode_steps=50, temperature=0.5).whole_games().given()
             {'temperature': 0.5}
         """
-        return dataclasses.replace(self, start="episode", max_episode_steps=None, on_drift="report")
+        return dataclasses.replace(self, start="episode", max_episode_steps=limit, on_drift="report")
 
     def sampling(self, shipped: SimulatorConfig) -> SimulatorConfig:
         """How the simulator is to sample: as it was shipped, but for what these options say."""

@@ -38,6 +38,8 @@ def test_the_loop_plays_records_learns_and_dreams(config: LoopConfig, capsys: py
     assert second_agent.training["init"]["steps"] == first_agent.training["steps"] == 64
     starts = load_world(config.out / "round-1/world").starts
     assert len(starts) > 3, "agents dream from all that was played, not from the few held-out starts"
+    limit = json.loads((config.out / "round-1/agent/config.json").read_text())["evaluate_steps"]
+    assert limit == 2 * max(entry.steps for entry in data[1].entries())
     page = (config.out / "index.html").read_text()
     assert "2 of 2 rounds" in page
     assert "Round 1" in page

@@ -86,7 +86,11 @@ def test_what_is_judged_are_whole_games(tmp_path: Path, world: Path, judged: lis
     """An agent may learn from short pieces begun anywhere; it is to play games from their beginning."""
     dream = DreamOptions(world=str(world), start="anywhere", max_episode_steps=5, on_drift="truncate")
     train(_config(tmp_path / "run", world, dream=dream))
-    assert {name for options in judged for name in options} == {"world", "first_seed"}
+    assert {name for options in judged for name in options} == {"world", "progress"}
+    train(_config(tmp_path / "limited", world, dream=dream, evaluate_steps=7))
+    assert judged[-1]["max_episode_steps"] == 7, "in a poor world a game may never end"
+    with pytest.raises(ValueError, match="evaluate_steps is 0; expected at least 1"):
+        _config(tmp_path, world, evaluate_steps=0)
 
 
 def test_an_agent_sees_the_dream_as_it_sees_the_game(tmp_path: Path, world: Path) -> None:

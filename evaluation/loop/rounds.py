@@ -33,6 +33,7 @@ from world_model.training.train_world import TrainWorldConfig, train_world
 
 _ANY_WORLD = "Dream/World-v0"
 _VALIDATION = 0.1  # share of the episodes: it also gives the world its starts
+_LONGEST = 2  # times as long as any game that was recorded, a dreamt one is cut: an early world's may never end
 _EPSILONS = (0.0, 0.1)  # what an agent does not do by itself, a world should have seen, too
 
 
@@ -168,6 +169,8 @@ def _dream(setting: Setting, number: int, world: Path) -> Path:
                 seed=setting.seed + number,
                 evaluate_every=setting.agent_steps,
                 evaluate_episodes=setting.episodes,
+                evaluate_steps=_LONGEST
+                * max(entry.steps for entry in Recording.open(folder.parent / "data").entries()),
                 init=None if number == 0 else policy_of(setting, number - 1),
                 resume=(folder / "state.pt").is_file(),
                 network=setting.network,
