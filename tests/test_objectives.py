@@ -314,6 +314,32 @@ def test_of_a_frame_that_nobody_has_seen_nothing_is_learned_but_the_end(dreamt: 
     assert alive["termination"] != one["termination"]
 
 
+def test_ends_without_a_picture_are_as_frequent_beside_what_is_drawn_as_beside_means(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a blurred frame would be the sign of an end, and a sharp dream never end."""
+    world, batch = tiny_world(), _batch()
+    shown = batch.shown.copy()
+    shown[:, -1] = False
+    drawn, asked, own_losses = [], [], world.outcome.losses
+
+    def watched(*arguments: Any) -> Tensor:
+        drawn.append(len(arguments[1]))
+        return sample(*arguments)
+
+    def losses(logits: Any, rewards_X: Tensor, terminated_X: Tensor) -> Any:
+        asked.append(int((~rewards_X.isnan()).view(16, -1)[:, -1].sum()))
+        return own_losses(logits, rewards_X, terminated_X)
+
+    monkeypatch.setattr(dynamics_task, "sample", watched)
+    monkeypatch.setattr(world.outcome, "losses", losses)
+    task = _task(world, shown=ShownConfig(nothing=0.4, everything=0.3), dreamt=0.0)
+    for step in range(40):
+        task.losses(dataclasses.replace(batch, shown=shown), _draws(step, 16))
+    assert sum(drawn) / (40 * 16) == pytest.approx(0.3, abs=0.06)
+    assert sum(asked) / (40 * 16) == pytest.approx(0.7, abs=0.06), "not beside real frames, where no end ever is"
+
+
 def test_tokens_that_a_dream_got_wrong_weigh_as_much_as_tokens_that_move() -> None:
     world, batch = tiny_world(), _batch()
     still = _task(world, changed=0.0, dreamt=1.0, pixels=0.0)

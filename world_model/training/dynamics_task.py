@@ -14,8 +14,11 @@ from world_model.objectives.missed_changes import MissedConfig, with_missed_chan
 from world_model.objectives.own_output import dreamt_run
 from world_model.objectives.shown_glyphs import ShownConfig, shown_glyphs
 from world_model.objectives.strange_tokens import StrangeConfig, with_strange_tokens
+from world_model.sampler import sample
 from world_model.training.draws import Draws
 from world_model.world import World
+
+_EVALUATIONS = 5  # for what the model itself makes of a step that was never shown
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class DynamicsTask:
         base_XND, next_XND = seen_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
         # Of a frame that nobody has seen nothing is told, or that all stays would tell of the end.
         shown_X = torch.from_numpy(batch.shown).flatten().to(device)
-        known_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown) & shown_X[:, None]
+        wanted_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown)
+        known_XN = wanted_XN & shown_X[:, None]
         draft = Draft(known_XN, *world.dynamics.glyphs.what_came(base_XND, next_XND))
         x_XNE = world.dynamics.look(features_XNE, base_XND, draft)
         predicted_XND = world.dynamics.land(x_XNE, base_XND, draft)
@@ -80,7 +84,11 @@ class DynamicsTask:
         weights_XN = (1 + config.changed * draft.changes_XN) * weights_X[:, None]
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
         likelihood = self._surprise(x_XNE, draft, weights_X)
-        reward, termination = self._outcome(features_XNE, base_XND, predicted_XND, next_XND, known_XN, batch)
+        unseen_X = ~shown_X & wanted_XN.all(-1)
+        landed_XND = predicted_XND.detach().clamp(-1, 1)
+        if unseen_X.any():
+            landed_XND[unseen_X] = self._drawn(features_XNE, base_XND, unseen_X, draws).to(landed_XND)
+        reward, termination = self._outcome(features_XNE, base_XND, landed_XND, next_XND, wanted_XN, shown_X, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
@@ -143,19 +151,40 @@ class DynamicsTask:
         self,
         features_XNE: Tensor,
         base_XND: Tensor,
-        predicted_XND: Tensor,
+        landed_XND: Tensor,
         next_XND: Tensor,
-        known_XN: Tensor,
+        wanted_XN: Tensor,
+        shown_X: Tensor,
         batch: WindowBatch,
     ) -> tuple[Tensor, Tensor]:
-        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere."""
+        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere.
+
+        Of a frame that nobody has seen there are no true ones: such a step is left out there, or ends would be more
+        frequent among what the model made itself than they are.
+        """
         outcome = self._world.outcome
-        own_X = (known_XN.all(-1) | ~known_XN.any(-1))[:, None, None]
-        then_XND = torch.where(own_X, predicted_XND.detach().clamp(-1, 1), next_XND)
+        own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
+        then_XND = torch.where(own_X[:, None, None], landed_XND, next_XND)
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
+        rewards_X = torch.where(own_X | shown_X, rewards_BT.flatten(), torch.nan)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
         logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
-        return outcome.losses(logits, rewards_BT.flatten(), terminated_X)
+        return outcome.losses(logits, rewards_X, terminated_X)
+
+    @torch.no_grad()
+    def _drawn(self, features_XNE: Tensor, base_XND: Tensor, wanted_X: Tensor, draws: Draws) -> Tensor:
+        """What the model itself makes of the steps that are wanted [Y, N, D].
+
+        Where a game ends without a picture (Doom), no glyph is ever known. Were the end only ever asked for beside the
+        mean of what may come, that blur would be its sign: who stood still in a sharp dream lived for ever, and who
+        moved in a blurred one died early.
+        """
+        dynamics = self._world.dynamics
+        uniform_XN = draws.uniform(len(base_XND) // draws.rows, dynamics.tokens).flatten(0, 1)
+        with torch.autocast(base_XND.device.type, enabled=False):
+            features_YNE = features_XNE[wanted_X].float()
+            drawn = sample(dynamics, features_YNE, base_XND[wanted_X], _EVALUATIONS, 1.0, uniform_XN[wanted_X])
+        return drawn.clamp(-1, 1)
 
     def _pixel_loss(self, now_XND: Tensor, predicted_XND: Tensor, next_XND: Tensor, shown_X: Tensor) -> Tensor:
         """Squared error of the decoded picture, on the pixels that change and those that should not have."""
