@@ -1,4 +1,4 @@
-"""The world of Pong that comes with the package is whole, small, measured, and dreams Pong."""
+"""The worlds that come with the package are whole, small, measured, and dream their games."""
 
 from __future__ import annotations
 
@@ -19,47 +19,52 @@ from data_gen.twin import Twin
 from world_model.bundle import load_world
 from world_model.shipped import SHIPPED, shipped_world
 
-_MAX_MB = 10
+_MAX_MB = {"Pong": 10, "DoomTakeCover": 15}
+
+
+@pytest.fixture(scope="module", params=list(_MAX_MB))
+def game_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    found = shipped_world("Pong")
+def folder(game_name: str) -> Path:
+    found = shipped_world(game_name)
     assert found is not None
     return found
 
 
-def test_it_is_small_and_has_been_measured(folder: Path) -> None:
-    assert sum(file.stat().st_size for file in folder.iterdir()) <= _MAX_MB * 1e6
+def test_it_is_small_and_has_been_measured(game_name: str, folder: Path) -> None:
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= _MAX_MB[game_name] * 1e6
     card = (folder / "card.md").read_text()
     assert "Not measured yet" not in card
     assert "neural-env world evaluate" in card
     assert "neural-env bench world" in card
 
 
-def test_its_starts_are_moments_of_the_real_game(folder: Path) -> None:
+def test_its_starts_are_moments_of_the_real_game(game_name: str, folder: Path) -> None:
     """At least 64, beginnings and mid-game; the twin shows the same frame at each."""
     starts = load_world(folder).starts
     kinds = [start.kind for start in starts]
     assert len(starts) >= 64
     assert min(kinds.count("beginning"), kinds.count("middle")) >= 16
-    twin = Twin(game("Pong"))
+    twin = Twin(game(game_name))
     for start in (starts[0], starts[40], starts[len(starts) - 1]):
         frame, _ = twin.replay(start.reset_seed, start.prefix)
         assert np.array_equal(frame, start.frames[-1])
     twin.close()
 
 
-def test_it_dreams_right_after_install_and_no_emulator_is_loaded(tmp_path: Path) -> None:
+def test_it_dreams_right_after_install_and_no_emulator_is_loaded(game_name: str, tmp_path: Path) -> None:
     code = (
-        "import sys, gymnasium as gym, neural_env; env = gym.make('neural_env:Dream/Pong-v0'); env.reset(seed=0); "
-        "env.step(2); assert not {'ale_py', 'vizdoom'} & set(sys.modules), 'an emulator was loaded'"
+        f"import sys, gymnasium as gym, neural_env; env = gym.make('neural_env:Dream/{game_name}-v0'); "
+        "env.reset(seed=0); env.step(2); assert not {'ale_py', 'vizdoom'} & set(sys.modules), 'an emulator was loaded'"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_good_player_sees_ball_and_paddles_in_it() -> None:
+def test_a_good_player_sees_ball_and_paddles_in_pong() -> None:
     """No figure, only that it is Pong: the card has the figures."""
     env, policy, read = gymnasium.make("Dream/Pong-v0"), load_policy(resolve("zoo/ppo-5", "Pong")), probe("Pong")
     frame, _ = env.reset(seed=0)
@@ -77,5 +82,21 @@ def test_a_good_player_sees_ball_and_paddles_in_it() -> None:
     assert seen["ball"] > 0.5
 
 
+def test_who_stands_still_in_doom_sees_fire_and_dies_of_it() -> None:
+    """No figure, only that it is DoomTakeCover: in the game such a player lives for 40 steps, and could for 525."""
+    envs, read = gymnasium.make_vec("Dream/DoomTakeCover-v0", num_envs=8), probe("DoomTakeCover")
+    envs.reset(seed=0)
+    ended, fire = np.zeros(8, bool), []
+    for _ in range(200):
+        frames, _, terminated, _, _ = envs.step(np.zeros(8, np.int64))
+        fire.append(read(frames).fireballs[~ended] > 0)
+        ended |= terminated
+        if ended.all():
+            break
+    envs.close()
+    assert ended.sum() >= 6
+    assert np.concatenate(fire).mean() > 0.3
+
+
 def test_only_games_with_worlds_have_folders() -> None:
-    assert {file.name for file in SHIPPED.iterdir()} == {"pong"}
+    assert {file.name for file in SHIPPED.iterdir()} == {name.lower() for name in _MAX_MB}
