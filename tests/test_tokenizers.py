@@ -84,6 +84,14 @@ def _batch() -> WindowBatch:
     )
 
 
+def _learn(tokenizer: ConvTokenizer, config: TokenizerTaskConfig, batch: WindowBatch, steps: int, rate: float) -> None:
+    task, optimizer = TokenizerTask(tokenizer, config), torch.optim.AdamW(tokenizer.parameters(), rate)
+    for step in range(steps):
+        optimizer.zero_grad()
+        task.losses(batch, Draws(0, step, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
 @torch.no_grad()
 def test_what_is_painted_nearly_as_the_still_picture_is_that_picture() -> None:
     tokenizer, off = _conv(), torch.arange(-12, 12)  # grey levels, a column each
@@ -116,12 +124,8 @@ def test_training_brings_out_a_small_thing_that_moves(kl: float) -> None:
     tokenizer = _conv(kl=kl)
     tokenizer.set_backdrop(torch.zeros(*_SIZE, 3))
     tokenizer.set_still_picture(torch.zeros(*_SIZE, 3))
-    task, batch = TokenizerTask(tokenizer, TokenizerTaskConfig()), _batch()
-    optimizer = torch.optim.AdamW(tokenizer.parameters(), 1e-2)
-    for step in range(150):
-        optimizer.zero_grad()
-        task.losses(batch, Draws(0, step, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    batch = _batch()
+    _learn(tokenizer, TokenizerTaskConfig(), batch, steps=150, rate=1e-2)
     with torch.no_grad():
         real = to_pixels(torch.from_numpy(batch.frames[:, 1]))
         rebuilt = tokenizer.decode(tokenizer.encode(real))
@@ -135,12 +139,7 @@ def test_faithful_latents_are_as_far_apart_as_what_they_show(faithful: float, al
     tokenizer, batch = _conv(), _batch()
     noise = np.random.default_rng(1).integers(0, 12, batch.frames.shape)  # a faint texture that never repeats
     batch.frames[:] = np.minimum(batch.frames.astype(np.int64) + noise, 255)
-    task = TokenizerTask(tokenizer, TokenizerTaskConfig(faithful=faithful))
-    optimizer = torch.optim.AdamW(tokenizer.parameters(), 3e-3)
-    for step in range(200):
-        optimizer.zero_grad()
-        task.losses(batch, Draws(0, step, 0, 8, 8))["loss"].backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    _learn(tokenizer, TokenizerTaskConfig(faithful=faithful), batch, steps=200, rate=3e-3)
     with torch.no_grad():
         latents, squares = (
             [each(to_pixels(torch.from_numpy(batch.frames[:, t]))).flatten(0, 1).flatten(1) for t in (0, 1)]
