@@ -197,7 +197,7 @@ def test_actions_a_player_and_a_log_can_be_filmed(
     assert script.events[1:] == (Acted(2, 3), Acted(0, 1))
     filmed("agent.mp4", "--actions", "random-hold", "--steps", "6", "--real", "--seed", "4")
     filmed("again.gif", "--actions", str(tmp_path / "script.json"))
-    # GIFs hold the pictures and nothing else: two films in H.264 once differed, which does not say that the pictures did.
+    # GIFs hold the pictures and nothing else: H.264 once differed, which does not say that the pictures did.
     assert (tmp_path / "again.gif").read_bytes() == (tmp_path / "script.gif").read_bytes()
     assert "real" in capsys.readouterr().out
 
