@@ -60,9 +60,7 @@ class TrainConfig:
     processes: bool = False  # step each lane in a process of its own
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
-    evaluate_steps: int | None = (
-        None  # most of a dreamt game; in a poor world some never end, and the game's limit is far
-    )
+    evaluate_steps: int | None = None  # at most, of a dreamt game: in a poor world some never end
     init: Path | None = None  # policy to go on from: zoo/<name>, or a path without suffix
     record: Path | None = None  # also write every episode that is played into this recording
     resume: bool = False  # continue the run in `out`

@@ -100,7 +100,7 @@ def _unfaithful(squares_YKP: Tensor, latents_YD: Tensor) -> Tensor:
         _distance(latents_YD, latents_YD.roll(by, 0)) - _SPREAD * _distance(squares_YKP, squares_YKP.roll(by, 0))
         for by in (half, half // 2)
     ]
-    return torch.stack(errors).square().mean()
+    return torch.stack(errors).square().sum() / max(1, 2 * len(squares_YKP))  # there may be none
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:

@@ -54,8 +54,7 @@ def _different(latents: npt.NDArray[Any], least_change: float, generator: np.ran
 def _changed_to(run_FND: npt.NDArray[Any], least_change: float) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """What tokens of a run of frames change to [X, D], and for how many frames they then stay that [X].
 
-    No other content is ever drawn. What drifts by less than a change, as the faint textures of a floor, would ask for
-    most of the glyphs: in DoomTakeCover, the nearest of 2,048 showed 65 % of the fire with it, and without it 89 %.
+    No other content is ever drawn, and what stands still would be the most frequent of all: see `recipes/README.md`.
     """
     frames_FND = torch.from_numpy(np.array(run_FND)).float()
     changed_FN = torch.ones(frames_FND.shape[:2], dtype=torch.bool)  # in its first frame everything is new
