@@ -97,6 +97,11 @@ class Windows:
         return self._cache.outcomes()
 
     @property
+    def ends_shown(self) -> bool:
+        """Whether the game has shown the frame with which it ended, wherever it did."""
+        return self._cache.ends_shown()
+
+    @property
     def first_rows(self) -> npt.NDArray[np.int64]:
         """The row of `frames` at which each window begins."""
         return self._cache.rows(self._starts)
@@ -207,6 +212,9 @@ class _Cache:
         is_step = np.ones(len(self._rewards), np.bool_)
         is_step[self._first[1:] - 1] = False  # an episode's last frame leads nowhere: its row pads
         return self._rewards[is_step], self._terminated[is_step]
+
+    def ends_shown(self) -> bool:
+        return bool(self._real[np.flatnonzero(self._terminated) + 1].all())
 
     def begins(self) -> npt.NDArray[np.bool_]:
         begins_F = np.zeros(len(self._rewards), np.bool_)

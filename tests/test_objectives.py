@@ -314,10 +314,10 @@ def test_of_a_frame_that_nobody_has_seen_nothing_is_learned_but_the_end(dreamt: 
     assert alive["termination"] != one["termination"]
 
 
-def test_ends_without_a_picture_are_as_frequent_beside_what_is_drawn_as_beside_means(
+def test_ends_without_a_picture_are_as_frequent_beside_draws_and_means_as_in_the_game(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else a blurred frame would be the sign of an end, and a sharp dream never end."""
+    """Else how a frame was made would be the sign of the end: a sharp dream never ended, or at once."""
     world, batch = tiny_world(), _batch()
     shown = batch.shown.copy()
     shown[:, -1] = False
@@ -327,17 +327,19 @@ def test_ends_without_a_picture_are_as_frequent_beside_what_is_drawn_as_beside_m
         drawn.append(len(arguments[1]))
         return sample(*arguments)
 
-    def losses(logits: Any, rewards_X: Tensor, terminated_X: Tensor) -> Any:
-        asked.append(int((~rewards_X.isnan()).view(16, -1)[:, -1].sum()))
-        return own_losses(logits, rewards_X, terminated_X)
+    def losses(logits: Any, rewards_X: Tensor, terminated_X: Tensor, asked_X: Tensor) -> Any:
+        asked.append((~rewards_X.isnan() & asked_X).view(16, -1).float().mean(0))
+        return own_losses(logits, rewards_X, terminated_X, asked_X)
 
     monkeypatch.setattr(dynamics_task, "sample", watched)
     monkeypatch.setattr(world.outcome, "losses", losses)
-    task = _task(world, shown=ShownConfig(nothing=0.4, everything=0.3), dreamt=0.0)
+    config = DynamicsTaskConfig(shown=ShownConfig(nothing=0.4, everything=0.3), dreamt=0.0)
+    task = DynamicsTask(world, config, others_FND=_latents()[0], ends_shown=False)
     for step in range(40):
-        task.losses(dataclasses.replace(batch, shown=shown), _draws(step, 16))
-    assert sum(drawn) / (40 * 16) == pytest.approx(0.3, abs=0.06)
-    assert sum(asked) / (40 * 16) == pytest.approx(0.7, abs=0.06), "not beside real frames, where no end ever is"
+        task.losses(dataclasses.replace(batch, shown=shown, terminated=~shown), _draws(step, 16))
+    asked_T = torch.stack(asked).mean(0)
+    assert sum(drawn) / (40 * shown.size) == pytest.approx(0.3, abs=0.04), "of all steps, not of ends alone"
+    assert asked_T.tolist() == pytest.approx([0.7] * shown.shape[1], abs=0.06), "never beside true frames, without ends"
 
 
 def test_tokens_that_a_dream_got_wrong_weigh_as_much_as_tokens_that_move() -> None:

@@ -18,7 +18,7 @@ from world_model.sampler import sample
 from world_model.training.draws import Draws
 from world_model.world import World
 
-_EVALUATIONS = 5  # for what the model itself makes of a step that was never shown
+_EVALUATIONS = 5  # for what the model itself makes of a step, as most dreams have it
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,21 @@ class DynamicsTaskConfig:
 class DynamicsTask:
     """Learns from windows over latents; `others` are frames from which strange tokens may come.
 
-    `moments_F` says of each row of the windows' frames whether it is a moment, see `moments.py`.
+    `moments_F` says of each row of the windows' frames whether it is a moment, see `moments.py`. `ends_shown` says
+    whether the game shows the frame with which it ends.
     """
 
     def __init__(
-        self, world: World, config: DynamicsTaskConfig, others_FND: Tensor, moments_F: Tensor | None = None
+        self,
+        world: World,
+        config: DynamicsTaskConfig,
+        others_FND: Tensor,
+        moments_F: Tensor | None = None,
+        ends_shown: bool = True,
     ) -> None:
         world.tokenizer.requires_grad_(False)
         self._moments_F = moments_F
+        self._ends_shown = ends_shown
         self._others_FND = others_FND.to(world.dynamics.place)
         self.module: nn.Module = _Learners(world)
         self._world = world
@@ -84,10 +91,10 @@ class DynamicsTask:
         weights_XN = (1 + config.changed * draft.changes_XN) * weights_X[:, None]
         latent = ((predicted_XND - next_XND).square().mean(-1) * weights_XN).mean()
         likelihood = self._surprise(x_XNE, draft, weights_X)
-        unseen_X = ~shown_X & wanted_XN.all(-1)
         landed_XND = predicted_XND.detach().clamp(-1, 1)
-        if unseen_X.any():
-            landed_XND[unseen_X] = self._drawn(features_XNE, base_XND, unseen_X, draws).to(landed_XND)
+        if not self._ends_shown:
+            drawn_X = wanted_XN.all(-1)
+            landed_XND[drawn_X] = self._drawn(features_XNE, base_XND, drawn_X, draws).to(landed_XND)
         reward, termination = self._outcome(features_XNE, base_XND, landed_XND, next_XND, wanted_XN, shown_X, batch)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
@@ -159,8 +166,9 @@ class DynamicsTask:
     ) -> tuple[Tensor, Tensor]:
         """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere.
 
-        Of a frame that nobody has seen there are no true ones: such a step is left out there, or ends would be more
-        frequent among what the model made itself than they are.
+        Of a frame that nobody has seen there are no true ones. Where that is how a game ends, ends are only asked for
+        beside what the model made itself, be it the next step's frame or the last: what is made in one way must
+        be as often the last as it is in the game, or that way would be the sign of the end.
         """
         outcome = self._world.outcome
         own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
@@ -169,15 +177,15 @@ class DynamicsTask:
         rewards_X = torch.where(own_X | shown_X, rewards_BT.flatten(), torch.nan)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
         logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
-        return outcome.losses(logits, rewards_X, terminated_X)
+        return outcome.losses(logits, rewards_X, terminated_X, own_X | self._ends_shown)
 
     @torch.no_grad()
     def _drawn(self, features_XNE: Tensor, base_XND: Tensor, wanted_X: Tensor, draws: Draws) -> Tensor:
         """What the model itself makes of the steps that are wanted [Y, N, D].
 
-        Where a game ends without a picture (Doom), no glyph is ever known. Were the end only ever asked for beside the
-        mean of what may come, that blur would be its sign: who stood still in a sharp dream lived for ever, and who
-        moved in a blurred one died early.
+        Where a game ends without a picture (Doom), no glyph of its end is ever known. Were the end only ever asked for
+        beside the mean of what may come, that blur would be its sign, and nobody would die in a sharp dream; were
+        nothing but ends drawn, every slip of the draw would be its sign, and everybody would die at once.
         """
         dynamics = self._world.dynamics
         uniform_XN = draws.uniform(len(base_XND) // draws.rows, dynamics.tokens).flatten(0, 1)

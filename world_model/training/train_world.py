@@ -186,7 +186,7 @@ class _WorldRun:
 
     def _fit_dynamics(self, name: str, config: DynamicsTaskConfig, weights_W: npt.NDArray[np.float64]) -> None:
         runs = self._around_moments(weights_W, getattr(self._config, f"{name}_fit").batch)
-        task = DynamicsTask(self._world, config, self._others_FND, self._at_moments())
+        task = DynamicsTask(self._world, config, self._others_FND, self._at_moments(), self._frames.ends_shown)
         judge = judge_dynamics(self._recording, self._world)
         report = WorldReport(self._recording, self._world, self._config.out / name)
         self._fit(name, task, runs, self._config.window, judge, report)
