@@ -93,6 +93,7 @@ def test_a_frame_the_game_never_showed_is_told_and_leads_nowhere(recorded: Path)
     """Doom's last frame repeats the one before: games do not freeze before they end, but they do end."""
     windows = Windows.open(recorded, "train", 4)
     assert windows.batch(0, 200).shown.all()
+    assert windows.ends_shown
     cache = windows._cache
     last = cache._first[1] - 1
     cache._real = cache._real.copy()
@@ -101,6 +102,7 @@ def test_a_frame_the_game_never_showed_is_told_and_leads_nowhere(recorded: Path)
     assert first == cache._lengths[0] - 5
     batch = windows.take(np.array([first]))
     assert batch.shown.tolist() == [[True, True, True, False]]
+    assert not windows.ends_shown
     cache._real[last - 1] = True
     assert tuple(cache.window_starts(4)[cache._lengths[0] - 4]) == (0, cache._lengths[0] - 4)
 
