@@ -49,7 +49,7 @@ class GradedPolicies(BaseCallback):
 
     def _on_step(self) -> bool:
         self._bar.update(self.num_timesteps - self._bar.n)
-        if self.num_timesteps >= self._next:
+        if self._next <= self.num_timesteps < self._config.steps:  # what comes later is the end's
             self._next += self._config.every
             self._grade()
         return True

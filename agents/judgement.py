@@ -67,12 +67,12 @@ def judge(folder: RunFolder) -> dict[str, Any]:
 def judged_policies(folder: RunFolder) -> list[Judged]:
     """The graded policies of a run in the order of training."""
     found = []
-    for file in sorted(folder.policies.glob("*.json")):
-        training = read_record(file.with_suffix("")).training
+    for policy in folder.kept():
+        training = read_record(policy).training
         real, dreamt = training["evaluation"], training["evaluation_in_dream"]
         found.append(
             Judged(
-                file.stem,
+                policy.name,
                 training["steps"],
                 real["mean_return"],
                 dreamt["mean_return"],

@@ -20,6 +20,10 @@ class RunFolder:
         self.state = root / "state.pt"
         self.policies = root / "policies"
 
+    def kept(self) -> list[Path]:
+        """The policies that were kept so far, in the order of training; without suffix."""
+        return sorted(file.with_suffix("") for file in self.policies.glob("*.json"))
+
     def refuse_conflict(self, config: dict[str, Any]) -> None:
         """Refuse to write over a run, or to resume a different one."""
         file = self.root / "config.json"

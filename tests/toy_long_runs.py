@@ -51,7 +51,7 @@ def toy_loop(folder: Path) -> LoopConfig:
         rounds=2,
         real_steps=1300,
         recipe=folder / "recipe.json",
-        agent_steps=64,
+        agent_steps=60,  # which is no whole number of rollouts
         episodes=1,
         algo=_ALGO,
         network=FrameNetworkConfig(channels=(4, 4, 4), width=16),

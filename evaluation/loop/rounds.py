@@ -18,6 +18,7 @@ from agents.algorithms import DQNConfig, PPOConfig
 from agents.network import FrameNetworkConfig
 from agents.policy_file import read_record
 from agents.record_command import make_policy, policy_sha256
+from agents.run_folder import RunFolder
 from agents.train import TrainConfig, train
 from data_gen.atomic import write_atomically
 from data_gen.games import game
@@ -100,8 +101,8 @@ def play_round(setting: Setting, number: int) -> Round:
 
 
 def policy_of(setting: Setting, number: int) -> Path:
-    """The policy that a round ends with."""
-    return setting.folder(number) / "agent" / "policies" / f"step_{setting.agent_steps:08d}"
+    """The policy that a round ends with; its training ends with a whole rollout, mostly beyond the steps wanted."""
+    return RunFolder(setting.folder(number) / "agent").kept()[-1]
 
 
 def _record(setting: Setting, number: int) -> Recording:
@@ -156,8 +157,8 @@ def _learn(setting: Setting, number: int) -> Path:
 def _dream(setting: Setting, number: int, world: Path) -> Path:
     """The agent, which goes on learning in the new dream."""
     folder = setting.folder(number) / "agent"
-    policy = policy_of(setting, number)
-    if not policy.with_name(policy.name + ".json").is_file() or "evaluation" not in read_record(policy).training:
+    kept = RunFolder(folder).kept()
+    if not kept or read_record(kept[-1]).training["steps"] < setting.agent_steps:
         options = {**setting.dream.given(), "world": str(world)}
         train(
             TrainConfig(
@@ -176,7 +177,7 @@ def _dream(setting: Setting, number: int, world: Path) -> Path:
                 network=setting.network,
             )
         )
-    return policy
+    return policy_of(setting, number)
 
 
 def _held_out(run: Path) -> dict[str, float]:

@@ -13,6 +13,7 @@ from agents.clone import CloneConfig, clone
 from agents.evaluate import evaluate
 from agents.frozen import FrozenPolicy
 from agents.policy_file import load_policy, read_record
+from agents.run_folder import RunFolder
 from agents.train import TrainConfig, train
 from agents.view import View
 from data_gen.atomic import write_atomically
@@ -90,7 +91,7 @@ def _agent(setting: Setting, arm: Arm, seed: int) -> Trained:
     if arm == "dream":
         training = dataclasses.replace(training, dream=config.dream)
     train(training)
-    policies = sorted(file.with_suffix("") for file in (folder / "policies").glob("*.json"))
+    policies = RunFolder(folder).kept()
     curve = tuple(map(_stage, policies))
     last = load_policy(policies[-1])
     returns = _scored(setting, last, seed)
