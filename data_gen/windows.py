@@ -48,7 +48,8 @@ class WindowBatch:
     executed: npt.NDArray[np.int64]  # [B, L, ticks per step]; likewise
     rewards: npt.NDArray[np.float32]  # [B, L]; NaN likewise
     terminated: npt.NDArray[np.bool_]  # [B, L]
-    shown: npt.NDArray[np.bool_]  # [B, L]: the game has shown the frame after each step; in Doom not after the last one
+    # [B, L]: the game has shown the frame after each step; in Doom not after the last one, and nowhere past the end
+    shown: npt.NDArray[np.bool_]
     rows: npt.NDArray[np.int64]  # [B], the row of `Windows.frames` at which each begins
     episodes: npt.NDArray[np.int64]  # [B], index into the split's entries
     starts: npt.NDArray[np.int64]  # [B], the step within its episode at which a window begins
@@ -106,6 +107,22 @@ class Windows:
         """The row of `frames` at which each window begins."""
         return self._cache.rows(self._starts)
 
+    @property
+    def steps(self) -> npt.NDArray[np.int64]:
+        """How many of each window's steps were played: `length`, and fewer where it reaches past the end of a game."""
+        return self._cache.played(self._starts, self.length)
+
+    def past_ends(self) -> Windows:
+        """With them those that begin in the last steps of a game and reach past its end.
+
+        There nobody knows the actions and rewards, nothing is shown, and the last frame stands still. Without them, a
+        game ends in the last step of a window alone: whoever has seen fewer frames would learn that it never ends, and
+        whoever has seen as many, that it does so `length` times as often as in truth.
+        """
+        other = copy(self)
+        other._starts = self._cache.window_starts(self.length, past_ends=True)
+        return other
+
     def take(self, numbers: npt.NDArray[np.int64]) -> WindowBatch:
         """The windows with these numbers, counted through the split; not those of the shuffled stream."""
         return self._cache.gather(self._starts[numbers], self.length)
@@ -123,12 +140,12 @@ class Windows:
     def evening(self) -> npt.NDArray[np.float64]:
         """Weights [W] by which every step is drawn about as often as any other.
 
-        A step in the middle of a run lies in as many windows as they have steps, the last one in a single window: ends
-        of games would hardly ever be seen. So the windows at both ends stand for all that would reach beyond.
+        A step in the middle of a run lies in as many windows as they have steps, the first in a single window, and so
+        does the last, if none reach past it. So the windows at both ends stand for all that would reach beyond.
         """
         follows = np.diff(self.first_rows) == 1  # the next window begins one step later
-        at_ends = 2 - np.append(follows, False) - np.append(False, follows)
-        return np.asarray(1 + at_ends * (self.length - 1), np.float64)
+        is_first, is_last = ~np.append(False, follows), ~np.append(follows, False) & (self.steps == self.length)
+        return np.asarray(1 + (is_first + is_last.astype(np.int64)) * (self.length - 1), np.float64)
 
     def instead(self, rows: npt.NDArray[Any]) -> Windows:
         """The same windows over something else that has one row for each of `frames`: latents, say."""
@@ -227,14 +244,14 @@ class _Cache:
         other.frames = rows
         return other
 
-    def window_starts(self, length: int) -> npt.NDArray[np.int64]:
+    def window_starts(self, length: int, past_ends: bool = False) -> npt.NDArray[np.int64]:
         """[W, 2]: episode and first step of every window whose frames all are real, but for the one after an end."""
         starts = []
         for episode, steps in enumerate(self._lengths.tolist()):
             real = self._real[self._first[episode] : self._first[episode] + steps + 1]
             unreal_before = np.concatenate([[0], np.cumsum(~real)])
-            first = np.arange(max(0, steps - length + 1))
-            first = first[unreal_before[first + length] == unreal_before[first]]
+            first = np.arange(steps if past_ends else max(0, steps - length + 1))
+            first = first[unreal_before[np.minimum(first + length, steps)] == unreal_before[first]]
             starts.append(np.stack([np.full(len(first), episode), first], axis=1))
         return np.concatenate(starts).astype(np.int64)
 
@@ -242,18 +259,25 @@ class _Cache:
         """The row at which each window begins."""
         return np.asarray(self._first[starts_W2[:, 0]] + starts_W2[:, 1])
 
+    def played(self, starts_W2: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
+        """How many steps of each window come before the end of its episode."""
+        episodes, steps = starts_W2.T
+        return np.asarray(np.minimum(self._lengths[episodes] - steps, length))
+
     def gather(self, starts_W2: npt.NDArray[np.int64], length: int) -> WindowBatch:
         """Copy these windows out of the cache."""
         episodes, steps = starts_W2.T
+        past_WT = np.arange(length) >= self.played(starts_W2, length)[:, None]
         rows_WT = self.rows(starts_W2)[:, None] + np.arange(length + 1)
+        rows_WT = np.minimum(rows_WT, self._first[episodes + 1][:, None] - 1)
         step_rows = rows_WT[:, :-1]
         return WindowBatch(
             frames=self.frames[rows_WT],
-            actions=self._actions[step_rows],
-            executed=self._executed[step_rows],
-            rewards=self._rewards[step_rows],
+            actions=np.where(past_WT, -1, self._actions[step_rows]),
+            executed=np.where(past_WT[..., None], -1, self._executed[step_rows]),
+            rewards=np.where(past_WT, np.float32(np.nan), self._rewards[step_rows]),
             terminated=self._terminated[step_rows],
-            shown=self._real[rows_WT[:, 1:]],
+            shown=self._real[rows_WT[:, 1:]] & ~past_WT,
             rows=rows_WT[:, 0],
             episodes=episodes,
             starts=steps,

@@ -68,6 +68,9 @@ def test_errors_are_those_of_stepping_through_an_episode(frames: Windows, tmp_pa
     last_steps = windows.first_rows[ends] + windows.length
     assert (errors[last_steps] == 0).all()  # an episode's last frame leads nowhere
     assert (errors[last_steps - 1] > 0).all()
+    past_ends = step_errors(windows.past_ends(), world, 5.0)
+    assert np.array_equal(past_ends > 0, errors > 0)
+    assert (window_weights(windows.past_ends(), past_ends, exponent=1.0) > 0).all()
 
 
 def test_two_processes_judge_what_one_would(frames: Windows, tmp_path: Path) -> None:

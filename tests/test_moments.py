@@ -43,6 +43,14 @@ def test_the_share_of_windows_that_hold_a_moment_is_what_was_asked(toy: Recordin
     assert share.sum() == pytest.approx(0.5)
 
 
+def test_a_window_past_an_end_holds_nothing_of_the_next_game(toy: Recording, tmp_path: Path) -> None:
+    entries = toy.entries("train")
+    file = _written(tmp_path, {entries[1].sha256: [0]})  # in the last two thirds of no window of its own game
+    windows = Windows(toy, "train", 6, seed=0).past_ends()
+    with pytest.raises(InvalidMoments, match="no window of 6 steps"):
+        around_moments(windows, read_moments(file, entries), 0.5)
+
+
 def test_moments_stay_those_of_their_episodes_in_a_merged_recording(toy: Recording, tmp_path: Path) -> None:
     record_toy(tmp_path / "other", steps=200, seed=5)
     merge([Recording.open(tmp_path / "other"), toy], tmp_path / "both")

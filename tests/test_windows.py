@@ -56,6 +56,33 @@ def test_first_and_last_steps_come_about_as_often_as_any_other(recorded: Path) -
     assert (Windows.open(recorded, "train", length=1).evening() == 1).all()
 
 
+def test_past_ends_a_game_ends_anywhere_in_a_window(recorded: Path) -> None:
+    """Where ends came in the last step alone, a world that remembers a whole window saw games end as often too often."""
+    whole = Windows.open(recorded, "train", length=6)
+    windows = whole.past_ends()
+    recording = Recording.open(recorded)
+    lengths = [entry.steps for entry in recording.entries("train")]
+    assert len(windows) == sum(lengths)
+    drawn = windows.weighted(windows.evening()).batch(0, 40_000)
+    ends_T = drawn.terminated.sum(0)
+    assert ends_T.min() > 0.8 * ends_T.max()
+    past = np.isnan(drawn.rewards)
+    assert np.array_equal(past, np.arange(6) >= (np.array(lengths)[drawn.episodes] - drawn.starts)[:, None])
+    assert not (drawn.shown | drawn.terminated)[past].any()
+    assert (drawn.shown | drawn.terminated)[~past].all()
+    assert (drawn.actions[past] == -1).all()
+    assert (drawn.executed[past] == -1).all()
+    last = windows.take(np.array([lengths[0] - 2]))  # two steps, the end, and nothing
+    episode = recording.load(recording.entries("train")[0])
+    assert np.array_equal(last.frames[0], episode.frames[[-3, -2, -1, -1, -1, -1, -1]])
+    assert np.array_equal(windows.take(np.arange(9)).frames, whole.take(np.arange(9)).frames)
+    for episode_index, steps in enumerate(lengths):
+        mine = drawn.episodes == episode_index
+        places = (drawn.starts[mine][:, None] + np.arange(6))[~past[mine]]
+        often = np.bincount(places, minlength=steps)
+        assert np.median(often) / 2 < often.min() <= often.max() < 2.5 * np.median(often)
+
+
 def test_rewards_and_ends_are_those_of_the_episode(recorded: Path) -> None:
     recording = Recording.open(recorded)
     batch = Windows(recording, "train", 6, seed=0).batch(0, 64)

@@ -51,7 +51,7 @@ def difficulty_weights(
 def window_weights(windows: Windows, errors_R: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float64]:
     """The weight of each window, 1 on average before the easy ones are lifted and the steps evened out."""
     summed = np.concatenate([[0.0], np.cumsum(errors_R, dtype=np.float64)])
-    means_W = (summed[windows.first_rows + windows.length] - summed[windows.first_rows]) / windows.length
+    means_W = (summed[windows.first_rows + windows.steps] - summed[windows.first_rows]) / windows.steps
     weights_W = means_W**exponent
     return np.asarray(np.maximum(weights_W / weights_W.mean(), _LEAST) * windows.evening(), np.float64)
 
@@ -67,7 +67,7 @@ def step_errors(
     """
     device = world.dynamics.place.device
     context = windows.length // 3
-    rows_W = windows.first_rows
+    rows_W, steps_W = windows.first_rows, windows.steps
     errors_R = np.zeros(len(windows.frames), np.float32)
     chosen = np.flatnonzero(_every(windows, windows.length - context))[processes.rank :: processes.size]
     hidden = not processes.is_first
@@ -84,10 +84,10 @@ def step_errors(
         weights_BTN = change_weights(now_BTND, next_BTND, changed, world.config.dynamics.least_change)
         errors_BT = ((predicted - next_BTND).square().mean(-1) * weights_BTN).mean(-1).cpu().numpy()
         errors_BT *= batch.shown
-        for errors_T, row, start in zip(errors_BT, rows_W[numbers], batch.starts, strict=True):
+        for errors_T, row, steps, start in zip(errors_BT, rows_W[numbers], steps_W[numbers], batch.starts, strict=True):
             known = 0 if start == 0 else context
-            judged = errors_R[row + known : row + windows.length]
-            np.maximum(judged, errors_T[known:], out=judged)
+            judged = errors_R[row + known : row + steps]
+            np.maximum(judged, errors_T[known:steps], out=judged)
     return errors_R
 
 

@@ -135,6 +135,7 @@ class DynamicsTask:
         if self._moments_F is None:
             return sighted_X
         rows_BT = torch.from_numpy(batch.rows)[:, None] + torch.arange(batch.rewards.shape[1])
+        rows_BT = rows_BT.clamp(max=len(self._moments_F) - 1)  # past an end, where nothing weighs anything
         return sighted_X * (1 + self._config.moment * self._moments_F[rows_BT].flatten().to(device))
 
     def _surprise(self, x_XNE: Tensor, came: Draft, weights_X: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ def around_moments(windows: Windows, rows: npt.NDArray[np.int64], share: float) 
     held = np.zeros(len(windows.frames) + 1, np.int64)
     held[rows + 1] = 1
     before = np.cumsum(held)
-    first, last = windows.first_rows + windows.length // 3, windows.first_rows + windows.length
+    last = windows.first_rows + windows.steps
+    first = np.minimum(windows.first_rows + windows.length // 3, last)
     holds_W = (before[last] > before[first]).astype(np.float64)
     if not holds_W.any():
         raise InvalidMoments(f"no window of {windows.length} steps holds a moment in its last two thirds")

@@ -158,7 +158,7 @@ class _WorldRun:
 
     def _latents(self) -> None:
         folder = self._config.out / "latents" / _digest(self._world.tokenizer)
-        windows = self._windows("train", self._config.window)
+        windows = self._windows("train", self._config.window).past_ends()
         # One process encodes and finds the glyphs, the others read the files.
         if self._processes.is_first:
             self._encode(windows, folder, progress=True)
@@ -199,7 +199,7 @@ class _WorldRun:
         if length is None:
             around_W = around_moments(self._runs, self._moments, share)
             return self._runs.weighted((1 - share) * weights_W / weights_W.sum() + around_W)
-        short = self._windows("train", length).instead(self._runs.frames)
+        short = self._windows("train", length).past_ends().instead(self._runs.frames)
         short = short.weighted(around_moments(short, self._moments, 1.0))
         return InTurns(self._runs.weighted(weights_W), short, share, batch)
 
