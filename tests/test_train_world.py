@@ -167,6 +167,9 @@ def test_a_world_goes_on_from_a_stage_of_its_own_training(trained: Path, tmp_pat
     assert run(_train(trained, *flags, "--own-output-fit.steps", "5")) == 0
     after = load_world(tmp_path / "world").world
     assert not any((tmp_path / stage).exists() for stage in ("tokenizer", "dynamics"))
+    card = (tmp_path / "world/card.md").read_text()
+    assert load_world(trained / "run/world").digest in card
+    assert str(trained) not in card
     as_before = {name: value.equal(before.state_dict()[name]) for name, value in after.state_dict().items()}
     assert all(same for name, same in as_before.items() if name.startswith("tokenizer."))
     assert not all(same for name, same in as_before.items() if name.startswith("dynamics."))

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from data_gen.recording import Recording
 from data_gen.windows import Windows
-from world_model.bundle import save_world
+from world_model.bundle import load_world, save_world
 from world_model.card import TrainingFacts
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.objectives.strange_tokens import StrangeConfig
@@ -248,8 +248,10 @@ class _WorldRun:
         settings = {
             k: v
             for k, v in dataclasses.asdict(config).items()
-            if k not in ("data", "out", "until", "device", "moments")
+            if k not in ("data", "out", "init", "until", "device", "moments")
         }
+        if config.init is not None:  # by what it is: where it lay is nobody's business
+            settings["init"] = load_world(config.init).digest
         recipe = f"neural-env world train --data {config.data.name} --config <these settings>"
         trained_by = machine(self._processes.size)
         facts = TrainingFacts(recipe, json.dumps(settings, default=str), self._steps, self._seconds, trained_by)
