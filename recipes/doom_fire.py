@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import tyro
 from tqdm import tqdm
 
 from data_gen.atomic import write_atomically
-from data_gen.policy import Frames
-from data_gen.recording import Recording
-
-_RED, _GREEN = 180, 140  # above which a pixel is fire: walls and monsters are brown
+from data_gen.probes.doom_take_cover import read_doom_take_cover
+from data_gen.recording import Entry, Recording
 
 
 @dataclass(frozen=True)
@@ -27,25 +24,20 @@ class Fire:
 
     data: Path
     out: Path
-    least: int = 50  # pixels of fire; every ninth step of the recipes' recording has more
+    least: int = 40  # pixels of fire; every eighth step of the recipes' recording has more
 
     def __call__(self) -> None:
         """Write the moments of the training split."""
         recording = Recording.open(self.data)
         entries = recording.entries("train")
-        moments = {
-            entry.sha256: np.flatnonzero(fire(recording.load(entry).frames[:-1]) > self.least).tolist()
-            for entry in tqdm(entries, unit="episode")
-        }
+        moments = {entry.sha256: self._steps(recording, entry) for entry in tqdm(entries, unit="episode")}
         write_atomically(self.out, (json.dumps(moments) + "\n").encode())
         named, steps = sum(map(len, moments.values())), sum(entry.steps for entry in entries)
         print(f"{self.out}: {named:,} of {steps:,} steps")
 
-
-def fire(frames: Frames) -> npt.NDArray[np.int64]:
-    """Pixels of fire in each frame."""
-    burns = (frames[..., 0] > _RED) & (frames[..., 1] > _GREEN)
-    return np.asarray(burns.sum((-2, -1)), np.int64)
+    def _steps(self, recording: Recording, entry: Entry) -> list[int]:
+        seen = read_doom_take_cover(recording.load(entry).frames[:-1])
+        return [int(step) for step in np.flatnonzero(seen.fire > self.least)]
 
 
 if __name__ == "__main__":
