@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import gymnasium
@@ -19,7 +20,7 @@ from data_gen.twin import Twin
 from world_model.bundle import load_world
 from world_model.shipped import SHIPPED, shipped_world
 
-_MAX_MB = {"Pong": 10}
+_MAX_MB = {"DoomTakeCover": 15, "Pong": 10}
 
 
 @pytest.fixture(scope="module", params=list(_MAX_MB))
@@ -80,6 +81,20 @@ def test_a_good_player_sees_ball_and_paddles_in_pong() -> None:
     assert seen["own_paddle"] > 0.95
     assert seen["other_paddle"] > 0.8
     assert seen["ball"] > 0.5
+
+
+def test_fire_flies_in_doom_and_who_stands_still_dies_of_it() -> None:
+    """No figure, only that it is that game: the card has the figures."""
+    read = probe("DoomTakeCover")
+    still, over, seen = np.zeros(8, np.int64), np.zeros(8, np.bool_), []
+    with closing(gymnasium.make_vec("Dream/DoomTakeCover-v0", num_envs=8)) as envs:
+        envs.reset(seed=0)
+        for _ in range(200):
+            frames, _, terminated, _, _ = envs.step(still)
+            seen.append(np.isfinite(read(frames).things["fireball"]).all(axis=-1))
+            over |= terminated
+    assert over.sum() >= 4
+    assert 0.05 < np.mean(seen) < 0.9
 
 
 def test_only_games_with_worlds_have_folders() -> None:
