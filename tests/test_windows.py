@@ -57,7 +57,7 @@ def test_first_and_last_steps_come_about_as_often_as_any_other(recorded: Path) -
 
 
 def test_past_ends_a_game_ends_anywhere_in_a_window(recorded: Path) -> None:
-    """Where ends came in the last step alone, a world that remembers a whole window saw games end as often too often."""
+    """Where ends came in the last step alone, a world that remembers a whole window saw too many."""
     whole = Windows.open(recorded, "train", length=6)
     windows = whole.past_ends()
     recording = Recording.open(recorded)
