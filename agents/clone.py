@@ -25,7 +25,8 @@ from agents.policy_file import PolicyRecord, load_policy, save_policy
 from agents.view import View
 from data_gen.recording import Recording
 from data_gen.registration import twin_id
-from data_gen.windows import NoWindows, WindowBatch, Windows
+from data_gen.split_cache import NoWindows, WindowBatch
+from data_gen.windows import Windows
 from world_model.plain_config import to_plain
 from world_model.training.draws import Draws
 from world_model.training.fit import FitConfig, fit

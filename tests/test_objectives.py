@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from data_gen.windows import WindowBatch
+from data_gen.split_cache import WindowBatch
 from tiny_world import tiny_config, tiny_world
 from world_model.draft import Draft
 from world_model.glyphs import PHASES, drawn_change, drawn_glyph, phases

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_gen.windows import WindowBatch
+from data_gen.split_cache import WindowBatch
 from world_model.conv_tokenizer import NEVER_STILL, ConvTokenizer, ConvTokenizerConfig
 from world_model.grids import UnevenGrid
 from world_model.patch_tokenizer import PatchTokenizer, PatchTokenizerConfig

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from data_gen.recording import Recording
-from data_gen.windows import NoWindows, WindowBatch, Windows
+from data_gen.split_cache import NoWindows, WindowBatch
+from data_gen.windows import Windows
 from toy_game import action_of, counter_of
 from toy_recording import record_toy
 

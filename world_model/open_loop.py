@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_gen.policy import Frames
-from data_gen.windows import WindowBatch
+from data_gen.split_cache import WindowBatch
 from world_model.simulator import Context, Simulator
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from data_gen.windows import WindowBatch
+from data_gen.split_cache import WindowBatch
 from world_model.draft import Draft
 from world_model.objectives.context_noise import ContextNoiseConfig, noised
 from world_model.objectives.missed_changes import MissedConfig, with_missed_changes

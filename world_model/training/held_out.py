@@ -7,7 +7,8 @@ from torch import nn
 
 from data_gen.probes import NoProbe, probe
 from data_gen.recording import Recording
-from data_gen.windows import NoWindows, WindowBatch, Windows
+from data_gen.split_cache import NoWindows, WindowBatch
+from data_gen.windows import Windows
 from world_model.conv_tokenizer import ConvTokenizer
 from world_model.metrics.gain import gain_over_baseline
 from world_model.metrics.psnr import moving_pixels, pooled_psnr, squared_errors

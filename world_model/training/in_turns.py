@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_gen.windows import WindowBatch, Windows
+from data_gen.split_cache import WindowBatch
+from data_gen.windows import Windows
 
 
 class InTurns:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from data_gen.policy import Frames
-from data_gen.windows import WindowBatch, Windows
+from data_gen.split_cache import WindowBatch
+from data_gen.windows import Windows
 from world_model.conv_tokenizer import NEVER_STILL, ConvTokenizer
 from world_model.pixels import to_pixels
 from world_model.training.draws import Draws

@@ -14,7 +14,8 @@ from torch import nn
 
 from data_gen.recording import Recording
 from data_gen.show import write_video
-from data_gen.windows import NoWindows, WindowBatch, Windows
+from data_gen.split_cache import NoWindows, WindowBatch
+from data_gen.windows import Windows
 from world_model.draft import Draft
 from world_model.glyphs import PHASES
 from world_model.metrics.gain import gain_over_baseline
