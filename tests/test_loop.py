@@ -44,6 +44,7 @@ def test_the_loop_plays_records_learns_and_dreams(config: LoopConfig, capsys: py
     page = (config.out / "index.html").read_text()
     assert "2 of 2 rounds" in page
     assert "Round 1" in page
+    assert "gain over the seed frame, 1 step ahead" in page
     assert "http" not in page
     assert capsys.readouterr().out.count("real return") == 2
 

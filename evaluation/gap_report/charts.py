@@ -27,6 +27,16 @@ def px(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def number(value: float) -> str:
+    """A number as an axis shows it.
+
+    Example:
+        >>> number(0.2), number(-20.0), number(100_000.0)
+        ('0.2', '-20', '100,000')
+    """
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+
+
 def ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
     """Round numbers between two others.
 
@@ -116,9 +126,9 @@ class Plot:
         parts = []
         for value in ticks(*self.y):
             level = self.at(self.x[0], value)[1]
-            parts += [stroke(left, level, right, level, "grid"), words(left - 6, level, f"{value:g}", anchor="end")]
+            parts += [stroke(left, level, right, level, "grid"), words(left - 6, level, number(value), anchor="end")]
         for value in self.x_ticks or ticks(*self.x):
-            parts.append(words(self.at(value, self.y[0])[0], bottom + 12, f"{value:g}", anchor="middle"))
+            parts.append(words(self.at(value, self.y[0])[0], bottom + 12, number(value), anchor="middle"))
         parts.append(words((left + right) / 2, self.height - 7, self.x_label, "axis", "middle"))
         parts.append(words(11, (top + bottom) / 2, self.y_label, "axis", "middle", turned=True))
         return drawing(self.width, self.height, name, [*parts, *self._marks])

@@ -11,6 +11,7 @@ from data_gen.atomic import write_atomically
 from evaluation.gap_report.charts import Plot
 from evaluation.gap_report.page import STYLE
 from evaluation.loop.rounds import Round, Setting
+from world_model.training.held_out import NEAR
 
 
 def write_page(setting: Setting, done: Sequence[Round], file: Path) -> None:
@@ -58,10 +59,24 @@ def _round(setting: Setting, each: Round) -> str:
         "games of this round": f"{each.recorded_return:+.2f} in the mean",
         "agent in the real game": f"{each.real_return:+.2f} ({low:+.2f} to {high:+.2f})",
         "agent in the dream": f"{each.dream_return:+.2f}",
-        **{name.replace("_", " "): f"{value:.2f}" for name, value in each.world.items()},
+        **dict(_figure(name, value) for name, value in each.world.items()),
     }
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
     return f"<h3>Round {each.number}</h3><dl>{facts}</dl>{_video(setting, each)}"
+
+
+def _figure(name: str, value: float) -> tuple[str, str]:
+    """A figure of the world's last judging, as `judge_dynamics` names it: what, and after how many steps.
+
+    Example:
+        >>> _figure("gain_8", 8.3), _figure("own_paddle_1", 0.94)
+        (('gain over the seed frame, 8 steps ahead', '8.30 dB'), ('own paddle within 2 px, 1 step ahead', '94 %'))
+    """
+    what, _, steps = name.rpartition("_")
+    ahead = f"{steps} step{'' if steps == '1' else 's'} ahead"
+    if what == "gain":
+        return f"gain over the seed frame, {ahead}", f"{value:.2f} dB"
+    return f"{what.replace('_', ' ')} within {NEAR:g} px, {ahead}", f"{value:.0%}".replace("%", " %")
 
 
 def _video(setting: Setting, each: Round) -> str:
@@ -73,4 +88,7 @@ def _video(setting: Setting, each: Round) -> str:
     if not videos:
         return ""
     source = escape(os.path.relpath(videos[-1], setting.out))
-    return f"<figure><video class='pixels' controls loop muted width='100%' src='{source}'></video></figure>"
+    return (
+        f"<figure><video class='pixels' controls loop muted width='100%' src='{source}'></video>"
+        "<figcaption>recorded | dreamed from the same moments with the same actions</figcaption></figure>"
+    )

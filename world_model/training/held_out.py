@@ -22,7 +22,7 @@ from world_model.world import World
 _SEED = 20_000
 _FRAMES = 512  # that the tokenizer is judged on
 _RUNS, _CONTEXT, _HORIZONS = 64, 8, (1, 8)  # that the dynamics are judged on
-_NEAR = 2.0  # pixels
+NEAR = 2.0  # pixels
 
 
 def judge_tokenizer(recording: Recording, tokenizer: ConvTokenizer) -> HeldOut | None:
@@ -76,7 +76,7 @@ def _figures(recording: Recording, batch: WindowBatch, dream: OpenLoop, horizon:
         return figures
     places, real_places = read(dreamt).things, read(real).things
     for name, place_BD in places.items():
-        verdict = within(place_BD, real_places[name], _NEAR)
+        verdict = within(place_BD, real_places[name], NEAR)
         if verdict.counts.any():
             figures[name] = float(verdict.holds[verdict.counts].mean())
     return figures
