@@ -317,7 +317,10 @@ def test_of_a_frame_that_nobody_has_seen_nothing_is_learned_but_the_end(dreamt: 
 def test_ends_without_a_picture_are_as_frequent_beside_draws_and_means_as_in_the_game(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else how a frame was made would be the sign of the end: a sharp dream never ended, or at once."""
+    """Else how a frame was made would be the sign of the end: a sharp dream never ended, or at once.
+
+    Rewards, too: a game that ends within a step pays for a part of it, which says that it has ended.
+    """
     world, batch = tiny_world(), _batch()
     shown = batch.shown.copy()
     shown[:, -1] = False
@@ -327,9 +330,9 @@ def test_ends_without_a_picture_are_as_frequent_beside_draws_and_means_as_in_the
         drawn.append(len(arguments[1]))
         return sample(*arguments)
 
-    def losses(logits: Any, rewards_X: Tensor, terminated_X: Tensor, asked_X: Tensor) -> Any:
-        asked.append((~rewards_X.isnan() & asked_X).view(16, -1).float().mean(0))
-        return own_losses(logits, rewards_X, terminated_X, asked_X)
+    def losses(logits: Any, rewards_X: Tensor, terminated_X: Tensor) -> Any:
+        asked.append((~rewards_X.isnan()).view(16, -1).float().mean(0))
+        return own_losses(logits, rewards_X, terminated_X)
 
     monkeypatch.setattr(dynamics_task, "sample", watched)
     monkeypatch.setattr(world.outcome, "losses", losses)

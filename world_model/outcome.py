@@ -95,10 +95,8 @@ class Outcome(nn.Module):
         termination = (precise(termination) - self.weights(self.termination_shares).log()).softmax(-1)
         return reward, termination[..., 1]
 
-    def losses(
-        self, logits: tuple[Tensor, Tensor], rewards_X: Tensor, terminated_X: Tensor, asked_X: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Cross-entropies of reward and termination, where the reward is known (not NaN); of ends where asked, too."""
+    def losses(self, logits: tuple[Tensor, Tensor], rewards_X: Tensor, terminated_X: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropies of reward and termination, where the reward is known (not NaN)."""
         reward, termination = logits
         known = ~rewards_X.isnan()
         which = self.classes(rewards_X).clamp(max=len(self.values) - 1)
@@ -106,7 +104,7 @@ class Outcome(nn.Module):
         ended_X2 = termination[torch.arange(len(which), device=which.device), which]
         weights_2 = self.weights(self.termination_shares)
         termination_loss = nn.functional.cross_entropy(ended_X2, terminated_X.long(), weights_2, reduction="none")
-        return torch.where(known, reward_loss, 0.0).mean(), torch.where(known & asked_X, termination_loss, 0.0).mean()
+        return torch.where(known, reward_loss, 0.0).mean(), torch.where(known, termination_loss, 0.0).mean()
 
     @torch.no_grad()
     def set_shares(self, rewards: Sequence[float], ended: float) -> None:

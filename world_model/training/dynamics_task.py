@@ -167,18 +167,20 @@ class DynamicsTask:
     ) -> tuple[Tensor, Tensor]:
         """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere.
 
-        Of a frame that nobody has seen there are no true ones. Where that is how a game ends, ends are only asked for
-        beside what the model made itself, be it the next step's frame or the last: what is made in one way must
-        be as often the last as it is in the game, or that way would be the sign of the end.
+        Of a frame that nobody has seen there are no true ones. Where that is how a game ends, outcomes are only asked
+        for beside what the model made itself, be it the next step's frame or the last: what is made in one way must be
+        as often the last as it is in the game, or that way would be the sign of the end. So must rewards be: a game
+        that ends within a step pays for a part of it, and no true frame ever shows that.
         """
         outcome = self._world.outcome
         own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
         then_XND = torch.where(own_X[:, None, None], landed_XND, next_XND)
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
-        rewards_X = torch.where(own_X | shown_X, rewards_BT.flatten(), torch.nan)
+        asked_X = own_X | shown_X if self._ends_shown else own_X
+        rewards_X = torch.where(asked_X, rewards_BT.flatten(), torch.nan)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
         logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
-        return outcome.losses(logits, rewards_X, terminated_X, own_X | self._ends_shown)
+        return outcome.losses(logits, rewards_X, terminated_X)
 
     @torch.no_grad()
     def _drawn(self, features_XNE: Tensor, base_XND: Tensor, wanted_X: Tensor, draws: Draws) -> Tensor:
