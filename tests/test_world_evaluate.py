@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from evaluation.held_out import (
 from evaluation.report import Part, Report, Row, Target, certain
 from evaluation.sights import Seconds, Sight, sight
 from evaluation.world_control import measure_control
-from evaluation.world_forced import measure_forced
+from evaluation.world_forced import Forced, _termination_rows, measure_forced
 from evaluation.world_futures import FUTURES_STEPS, measure_futures
 from evaluation.world_lanes import lane_policies, lanes_part, recorded_log
 from evaluation.world_open_loop import measure_open_loop
@@ -98,6 +99,19 @@ def test_one_step_at_a_time_the_real_game_is_perfect(
     else:
         assert figures["forced/gain"] > 15
     assert (figures["forced/reward_f1"] == 1) == (fault != "late_rewards")
+
+
+def test_a_world_that_foretells_a_quarter_of_the_ends_is_seen() -> None:
+    """Its calibration error is a fraction of a percent, as ends are rare."""
+    ends = np.zeros(1000, np.bool_)
+    ends[249::250] = True
+    stretch: Any = SimpleNamespace(terminated=ends)
+    probability = np.where(ends, 0.25, 0.0)
+    nothing = np.zeros(1000)
+    forced = Forced(stretch, nothing, ends, nothing, ends, probability)
+    figures = {row.key: row.estimate.value for row in _termination_rows([forced], [0], np.zeros(1000))}
+    assert figures["forced/end_calibration"] < 0.005
+    assert figures["forced/ends_foretold"] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("fault", ["none", "late_frames", "mirrored", "late_rewards"])
