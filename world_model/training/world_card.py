@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from pathlib import PurePath
 
 import torch
 
@@ -16,7 +17,7 @@ from world_model.starts import Starts
 def training_card(recording: Recording, simulator: Simulator, starts: Starts, training: TrainingFacts) -> str:
     """Its text; `neural-env world evaluate --card` and `bench world --card` add the figures."""
     entries = recording.entries("train")
-    policies = tuple(sorted({entry.policy for entry in entries}))
+    policies = tuple(sorted({_published(entry.policy) for entry in entries}))
     facts = CardFacts(
         DataFacts(recording.root.name, summed_steps(entries), len(entries), policies),
         training,
@@ -24,6 +25,16 @@ def training_card(recording: Recording, simulator: Simulator, starts: Starts, tr
         flops_per_frame=flops_per_frame(simulator, starts.contexts()),
     )
     return card_markdown(facts, simulator.world)
+
+
+def _published(policy: str) -> str:
+    """What a card calls who played: it travels, and where on a machine a policy lay is nobody's business.
+
+    Example:
+        >>> _published("zoo/ppo-1"), _published("/home/me/runs/policies/step_00100000")
+        ('zoo/ppo-1', 'step_00100000')
+    """
+    return PurePath(policy).name if PurePath(policy).is_absolute() else policy
 
 
 def machine(processes: int) -> str:
