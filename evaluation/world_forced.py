@@ -122,7 +122,7 @@ def _termination_rows(forced: Sequence[Forced], games: Sequence[int], clusters: 
     note = f"{int(real.sum()):,} ends in {len(real):,} steps"
     skill = estimate_of_sums(brier_sums(probability, real), brier_skill, clusters)
     error = estimate_of(pairs, calibration_error, clusters, draws=200)
-    # Where ends are rare the calibration error is small whatever is said: four ends foretold of sixteen are 0.4 % off.
+    # Where ends are rare the calibration error is small whatever is said: 0.4 % for none of one in 250 steps.
     foretold = estimate_of_sums(pairs, lambda totals: totals[0] / totals[1] if totals[1] else np.nan, clusters)
     return [
         Row("forced/end_skill", "end of the game: Brier skill (1 is perfect, 0 the base rate)", skill, "", note),

@@ -130,6 +130,7 @@ def _draw(lines: list[Line], game: str, folder: Path) -> None:
         if line.temperature is None:
             axes.axhline(line.real.value, color="0.6", linestyle="--", label="random play in the game")
     axes.set_xticks(list(where), [f"{line.temperature:g}" for line in dreams])
+    axes.set_xlim(-0.5, len(dreams) - 0.5)  # a single temperature, too, has its two points beside each other
     axes.set(xlabel="temperature of the dream", ylabel="mean return", title=game)
     axes.grid(alpha=0.3)
     axes.legend()
