@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class DynamicsTaskConfig:
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
+    untold: float = 0.25  # share of windows in which up to some step nobody knows what was paid, as after a start
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
     lean: float = 3.0  # of such a run towards what really came, see `dreamt_run`
     likelihood: float = 0.1  # weight of how likely each change and each glyph is
@@ -75,10 +77,10 @@ class DynamicsTask:
         latents_BTND = torch.from_numpy(batch.frames).to(device, torch.float32)
         now_BTND, next_BTND = latents_BTND[:, :-1], latents_BTND[:, 1:]
         executed_BTK = self._executed(batch, draws, device)
-        context_BTND, level_BT, seen_BTND = self._context(now_BTND, executed_BTK, draws)
+        context = self._context(now_BTND, executed_BTK, draws)
 
-        features_XNE = world.dynamics.trunk(context_BTND, level_BT, executed_BTK).flatten(0, 1)
-        base_XND, next_XND = seen_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
+        features_XNE = world.dynamics.trunk(context.noised_BTND, context.level_BT, executed_BTK).flatten(0, 1)
+        base_XND, next_XND = context.seen_BTND.flatten(0, 1), next_BTND.flatten(0, 1)
         # Of a frame that nobody has seen nothing is told, or that all stays would tell of the end.
         shown_X = torch.from_numpy(batch.shown).flatten().to(device)
         wanted_XN = shown_glyphs(world.dynamics.phase_N, now_BTND.shape[1], draws, config.shown)
@@ -95,7 +97,10 @@ class DynamicsTask:
         if not self._ends_shown:
             drawn_X = wanted_XN.all(-1)
             landed_XND[drawn_X] = self._drawn(features_XNE, base_XND, drawn_X, draws).to(landed_XND)
-        reward, termination = self._outcome(features_XNE, base_XND, landed_XND, next_XND, wanted_XN, shown_X, batch)
+        own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
+        then_XND = torch.where(own_X[:, None, None], landed_XND, next_XND)
+        asked_X = self._asked(own_X, shown_X, context.strayed_BT.flatten())
+        reward, termination = self._outcome(features_XNE, base_XND, then_XND, asked_X, batch, draws)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
         if config.pixels:
@@ -110,24 +115,22 @@ class DynamicsTask:
         hidden_BT = draws.uniform(executed_BTK.shape[1]) < self._config.action_dropout
         return torch.where(hidden_BT[..., None], -1, executed_BTK)
 
-    def _context(self, now_BTND: Tensor, executed_BTK: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
-        """What the trunk sees, and the levels of noise in it: real frames, or, at a share of the steps, a dreamt run.
+    def _context(self, now_BTND: Tensor, executed_BTK: Tensor, draws: Draws) -> _Context:
+        """Real frames, or, at a share of the steps, a dreamt run.
 
         Of real frames some lack a change, and some hold what does not belong there.
-
-        The third part is that without the noise, on which the next frame lands: a token that is not as that wants it
-        has to change, be it that the game moved on or that the dream had gone wrong.
         """
         config = self._config
         if draws.coin(config.dreamt):
             real_B = 1 + draws.integers(now_BTND.shape[1])
             uniform_BTN = draws.uniform(*now_BTND.shape[1:3])
             with torch.autocast(now_BTND.device.type, enabled=False):  # dreamt as it will be, not as it is learned
-                run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
-            return run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND
+                run_BTND, strayed_BT = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
+            return _Context(run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND, strayed_BT)
         run_BTND = with_missed_changes(now_BTND, draws, config.missed, self._world.config.dynamics.least_change)
         run_BTND = with_strange_tokens(run_BTND, self._others_FND, draws, config.strange)
-        return (*noised(run_BTND, draws, config.context_noise), run_BTND)
+        noised_BTND, level_BT = noised(run_BTND, draws, config.context_noise)
+        return _Context(noised_BTND, level_BT, run_BTND, torch.zeros_like(level_BT, dtype=torch.bool))
 
     def _weights(self, batch: WindowBatch, device: torch.device) -> Tensor:
         """What each step weighs [X]."""
@@ -155,32 +158,43 @@ class DynamicsTask:
         which_Y = nn.functional.cross_entropy(logits_YV, came.glyph_XN[changing_XN], reduction="none")
         return ((gate_Y * weights_XN[asked_XN]).sum() + (which_Y * weights_XN[changing_XN]).sum()) / len(x_XNE)
 
+    def _asked(self, own_X: Tensor, shown_X: Tensor, strayed_X: Tensor) -> Tensor:
+        """Of which steps [X] it is asked what they pay and whether they are the last.
+
+        Of a frame that nobody has seen there is no true picture to ask beside. Where that is how a game ends, outcomes
+        are only asked for beside what the model made itself, be it the next step's frame or the last: what is made in
+        one way must be as often the last as it is in the game, or that way would be the sign of the end. So must
+        rewards be: a game that ends within a step pays for a part of it, and no true frame ever shows that.
+
+        Nor is anything asked of a dream that has gone its own way: the game's end goes with a fireball that is
+        elsewhere there, and a near one would come to mean little.
+        """
+        beside_X = own_X | shown_X if self._ends_shown else own_X
+        return beside_X & ~strayed_X
+
     def _outcome(
         self,
         features_XNE: Tensor,
         base_XND: Tensor,
-        landed_XND: Tensor,
-        next_XND: Tensor,
-        wanted_XN: Tensor,
-        shown_X: Tensor,
+        then_XND: Tensor,
+        asked_X: Tensor,
         batch: WindowBatch,
+        draws: Draws,
     ) -> tuple[Tensor, Tensor]:
-        """Losses on the model's own next latents where a dream would land, and on the true ones elsewhere.
-
-        Of a frame that nobody has seen there are no true ones. Where that is how a game ends, outcomes are only asked
-        for beside what the model made itself, be it the next step's frame or the last: what is made in one way must be
-        as often the last as it is in the game, or that way would be the sign of the end. So must rewards be: a game
-        that ends within a step pays for a part of it, and no true frame ever shows that.
-        """
+        """Losses beside what follows, told what the last steps have paid."""
         outcome = self._world.outcome
-        own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
-        then_XND = torch.where(own_X[:, None, None], landed_XND, next_XND)
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
-        asked_X = own_X | shown_X if self._ends_shown else own_X
-        rewards_X = torch.where(asked_X, rewards_BT.flatten(), torch.nan)
+        paid_XP = outcome.paid_before(self._told(rewards_BT, draws)).flatten(0, 1)
         terminated_X = torch.from_numpy(batch.terminated).flatten().to(then_XND.device)
-        logits = outcome(features_XNE, base_XND, then_XND, outcome.paid_before(rewards_BT).flatten(0, 1))
-        return outcome.losses(logits, rewards_X, terminated_X)
+        logits = outcome(features_XNE, base_XND, then_XND, paid_XP)
+        return outcome.losses(logits, torch.where(asked_X, rewards_BT.flatten(), torch.nan), terminated_X)
+
+    def _told(self, rewards_BT: Tensor, draws: Draws) -> Tensor:
+        """The rewards without those, in some windows, before some step: a dream that starts there knows none."""
+        starts_B = draws.integers(rewards_BT.shape[1])
+        untold_B = draws.uniform() < self._config.untold
+        before_BT = torch.arange(rewards_BT.shape[1], device=rewards_BT.device) < starts_B[:, None]
+        return torch.where(untold_B[:, None] & before_BT, torch.nan, rewards_BT)
 
     @torch.no_grad()
     def _drawn(self, features_XNE: Tensor, base_XND: Tensor, wanted_X: Tensor, draws: Draws) -> Tensor:
@@ -219,6 +233,17 @@ def _sighted(batch: WindowBatch, device: torch.device) -> Tensor:
     sighted_BT = torch.ones(batch.rewards.shape)
     sighted_BT[:, 0] = torch.from_numpy(batch.starts == 0).float()
     return sighted_BT.flatten().to(device)
+
+
+class _Context(NamedTuple):
+    """The runs from which the next frames are to be foretold."""
+
+    noised_BTND: Tensor  # as the trunk sees them
+    level_BT: Tensor  # of the noise
+    # On this the next frame lands: a token that is not as that wants it has to change, be it that the game moved on or
+    # that the dream had gone wrong.
+    seen_BTND: Tensor
+    strayed_BT: Tensor  # dreamt frames that are not as the game's
 
 
 class _Learners(nn.Module):
