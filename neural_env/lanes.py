@@ -24,6 +24,7 @@ from data_gen.stickiness import stuck
 from neural_env.beginning import Beginning
 from neural_env.dream_options import NO_LIMIT, DreamOptions, InvalidOption
 from neural_env.dream_state import DreamState, InvalidState
+from neural_env.fitting_state import require_generators, require_lanes, require_parts
 from neural_env.shared_world import SharedWorld
 from world_model.lane_state import SimulatorState
 from world_model.picture import Picture
@@ -251,25 +252,9 @@ class DreamLanes:
 
     def require_fitting(self, state: DreamState, count: int) -> None:
         """InvalidState unless so many lanes can be brought to that state."""
-        if not isinstance(state, DreamState):
-            raise InvalidState(f"the state is a {type(state).__name__}; expected what clone_state gave")
-        if state.world != self.shared.digest:
-            raise InvalidState(f"the state is of world {state.world[:12]}; this is world {self.shared.digest[:12]}")
-        if state.lanes not in (1, count):
-            raise InvalidState(f"the state has {state.lanes} lanes; expected {count}, or 1 for all of them alike")
-        own = self.clone([0] * state.lanes, include_rng=True)
-        expected, found = _shapes(own), _shapes(state)
-        for name in expected:
-            if found[name] != expected[name]:
-                raise InvalidState(f"{name} of the state has shape {found[name]}; expected {expected[name]}")
-        if not np.isin(state.executed, np.arange(self.game.num_actions)).all():
-            raise InvalidState(f"the state has executed {state.executed.tolist()}; those are no actions of this game")
-        if not np.isin(state.simulator.memory.ticks_BSK.cpu().numpy(), np.arange(-1, self.game.num_actions)).all():
-            raise InvalidState("the state remembers ticks with other actions than those of this game")
-        known, paid = len(self.shared.world.config.outcome.rewards), state.simulator.paid_BP
-        if not ((paid >= 0) & (paid <= known)).all():
-            raise InvalidState(f"the state was paid {paid.tolist()}; expected 0 to {known}, the classes of rewards")
-        _require_generators(state, self.generators[0])
+        require_lanes(state, count, self.shared)
+        require_parts(state, self.clone([0] * state.lanes, include_rng=True), self.shared)
+        require_generators(state, self.generators[0])
 
     def _put(self, lanes: LaneIndices, state: DreamState, noise: Sequence[torch.Generator]) -> None:
         own = self._state.tensors()
@@ -300,22 +285,3 @@ def _blank_state(shared: SharedWorld, count: int) -> SimulatorState:
 
 def _last_tick(executed: npt.NDArray[np.int64]) -> int:
     return int(executed[-1, -1]) if len(executed) else _NOOP
-
-
-def _shapes(state: DreamState) -> dict[str, list[int]]:
-    """Of every part that has one."""
-    parts: dict[str, Any] = {**vars(state), **state.simulator.tensors()}
-    return {name: [*value.shape] for name, value in parts.items() if hasattr(value, "shape")}
-
-
-def _require_generators(state: DreamState, own: np.random.Generator) -> None:
-    """InvalidState unless the lanes' generators can take those numbers, which is tried out on generators of nobody."""
-    if state.random is None:
-        return
-    try:
-        if len(state.random) != state.lanes:
-            raise ValueError(f"there are {len(state.random)} for {state.lanes} lanes")
-        for numbers in state.random:
-            type(own.bit_generator)().state = numbers
-    except (ValueError, TypeError, KeyError, OverflowError) as fault:
-        raise InvalidState(f"the generators of the state cannot be restored: {fault}") from fault
