@@ -26,8 +26,8 @@ def dreamt_run(
     real_B: Tensor,
     uniform_BTN: Tensor,
     lean: float,
-) -> tuple[Tensor, Tensor]:
-    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt, and which have strayed [B, T].
+) -> Tensor:
+    """The run [B, T, N, D] with its first `real` frames kept and the others dreamt.
 
     A ball that was served to the other side would have the real frames ask for a jump, and the dream learn that balls
     jump, or are anywhere. So the odds of what came are raised by the factor exp(lean), and a dream that has
@@ -38,7 +38,7 @@ def dreamt_run(
     memory = dynamics.memory(len(latents_BTND))
     level_B = latents_BTND.new_zeros(len(latents_BTND))
     strayed_B = real_B.new_zeros(len(real_B))  # frames in a row
-    run, strayed = [latents_BTND[:, 0]], [strayed_B > 0]
+    run = [latents_BTND[:, 0]]
     for step in range(latents_BTND.shape[1] - 1):
         features_BNE = dynamics.take_in(memory, run[step], level_B, executed_BTK[:, step])
         memory.taken_B += 1
@@ -51,5 +51,4 @@ def dreamt_run(
         back_B = strays_B & (strayed_B == _LEASH)
         strayed_B = torch.where(strays_B & ~back_B, strayed_B + 1, 0)
         run.append(torch.where((is_real_B | back_B)[:, None, None], real_BND, dreamt_BND))
-        strayed.append(strayed_B > 0)
-    return torch.stack(run, dim=1), torch.stack(strayed, dim=1)
+    return torch.stack(run, dim=1)

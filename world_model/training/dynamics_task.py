@@ -35,6 +35,7 @@ class DynamicsTaskConfig:
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
+    outcome_alone: bool = False  # is learned on; what comes stays as it is, and so do dreams but for rewards and ends
     untold: float = 0.25  # share of windows in which up to some step nobody knows what was paid, as after a start
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
     lean: float = 3.0  # of such a run towards what really came, see `dreamt_run`
@@ -62,6 +63,7 @@ class DynamicsTask:
         ends_shown: bool = True,
     ) -> None:
         world.tokenizer.requires_grad_(False)
+        world.dynamics.requires_grad_(not config.outcome_alone)
         self._moments_F = moments_F
         self._ends_shown = ends_shown
         self._others_FND = others_FND.to(world.dynamics.place)
@@ -99,7 +101,7 @@ class DynamicsTask:
             landed_XND[drawn_X] = self._drawn(features_XNE, base_XND, drawn_X, draws).to(landed_XND)
         own_X = wanted_XN.all(-1) | ~wanted_XN.any(-1)
         then_XND = torch.where(own_X[:, None, None], landed_XND, next_XND)
-        asked_X = self._asked(own_X, shown_X, context.strayed_BT.flatten())
+        asked_X = own_X | shown_X if self._ends_shown else own_X
         reward, termination = self._outcome(features_XNE, base_XND, then_XND, asked_X, batch, draws)
         losses = {"latent": latent, "likelihood": likelihood, "reward": reward, "termination": termination}
         total = latent + config.likelihood * likelihood + config.outcome * (reward + termination)
@@ -125,12 +127,11 @@ class DynamicsTask:
             real_B = 1 + draws.integers(now_BTND.shape[1])
             uniform_BTN = draws.uniform(*now_BTND.shape[1:3])
             with torch.autocast(now_BTND.device.type, enabled=False):  # dreamt as it will be, not as it is learned
-                run_BTND, strayed_BT = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
-            return _Context(run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND, strayed_BT)
+                run_BTND = dreamt_run(self._world, now_BTND, executed_BTK, real_B, uniform_BTN, config.lean)
+            return _Context(run_BTND, run_BTND.new_zeros(run_BTND.shape[:2]), run_BTND)
         run_BTND = with_missed_changes(now_BTND, draws, config.missed, self._world.config.dynamics.least_change)
         run_BTND = with_strange_tokens(run_BTND, self._others_FND, draws, config.strange)
-        noised_BTND, level_BT = noised(run_BTND, draws, config.context_noise)
-        return _Context(noised_BTND, level_BT, run_BTND, torch.zeros_like(level_BT, dtype=torch.bool))
+        return _Context(*noised(run_BTND, draws, config.context_noise), run_BTND)
 
     def _weights(self, batch: WindowBatch, device: torch.device) -> Tensor:
         """What each step weighs [X]."""
@@ -158,20 +159,6 @@ class DynamicsTask:
         which_Y = nn.functional.cross_entropy(logits_YV, came.glyph_XN[changing_XN], reduction="none")
         return ((gate_Y * weights_XN[asked_XN]).sum() + (which_Y * weights_XN[changing_XN]).sum()) / len(x_XNE)
 
-    def _asked(self, own_X: Tensor, shown_X: Tensor, strayed_X: Tensor) -> Tensor:
-        """Of which steps [X] it is asked what they pay and whether they are the last.
-
-        Of a frame that nobody has seen there is no true picture to ask beside. Where that is how a game ends, outcomes
-        are only asked for beside what the model made itself, be it the next step's frame or the last: what is made in
-        one way must be as often the last as it is in the game, or that way would be the sign of the end. So must
-        rewards be: a game that ends within a step pays for a part of it, and no true frame ever shows that.
-
-        Nor is anything asked of a dream that has gone its own way: the game's end goes with a fireball that is
-        elsewhere there, and a near one would come to mean little.
-        """
-        beside_X = own_X | shown_X if self._ends_shown else own_X
-        return beside_X & ~strayed_X
-
     def _outcome(
         self,
         features_XNE: Tensor,
@@ -181,7 +168,13 @@ class DynamicsTask:
         batch: WindowBatch,
         draws: Draws,
     ) -> tuple[Tensor, Tensor]:
-        """Losses beside what follows, told what the last steps have paid."""
+        """Losses beside what follows, of the steps that are asked about.
+
+        Of a frame that nobody has seen there is no true picture to ask beside. Where that is how a game ends, outcomes
+        are only asked for beside what the model made itself, be it the next step's frame or the last: what is made in
+        one way must be as often the last as it is in the game, or that way would be the sign of the end. So must
+        rewards be: a game that ends within a step pays for a part of it, and no true frame ever shows that.
+        """
         outcome = self._world.outcome
         rewards_BT = torch.from_numpy(batch.rewards).to(then_XND.device)
         paid_XP = outcome.paid_before(self._told(rewards_BT, draws)).flatten(0, 1)
@@ -243,7 +236,6 @@ class _Context(NamedTuple):
     # On this the next frame lands: a token that is not as that wants it has to change, be it that the game moved on or
     # that the dream had gone wrong.
     seen_BTND: Tensor
-    strayed_BT: Tensor  # dreamt frames that are not as the game's
 
 
 class _Learners(nn.Module):
