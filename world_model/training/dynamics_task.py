@@ -35,7 +35,6 @@ class DynamicsTaskConfig:
     pixels: float = 0.0  # weight of the loss through the decoder; a third more time at a quarter of the frames
     pixel_share: float = 0.25  # of the frames are decoded for it
     outcome: float = 0.05
-    outcome_alone: bool = False  # is learned on; what comes stays as it is, and so do dreams but for rewards and ends
     untold: float = 0.25  # share of windows in which up to some step nobody knows what was paid, as after a start
     dreamt: float = 0.0  # share of the steps whose run is the model's own output
     lean: float = 3.0  # of such a run towards what really came, see `dreamt_run`
@@ -63,7 +62,6 @@ class DynamicsTask:
         ends_shown: bool = True,
     ) -> None:
         world.tokenizer.requires_grad_(False)
-        world.dynamics.requires_grad_(not config.outcome_alone)
         self._moments_F = moments_F
         self._ends_shown = ends_shown
         self._others_FND = others_FND.to(world.dynamics.place)
