@@ -36,7 +36,10 @@ class GradingConfig:
 
 
 class GradedPolicies(BaseCallback):
-    """Every so many steps and at the end: keep the policy with its score, and a state to resume from."""
+    """Every so many steps and at the end: keep a state to resume from, and the policy with its score.
+
+    The state comes first: judging takes minutes, and a run that is killed in it is judged when it goes on.
+    """
 
     def __init__(self, config: GradingConfig, folder: RunFolder) -> None:
         super().__init__()
@@ -45,22 +48,33 @@ class GradedPolicies(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._next = (self.num_timesteps // self._config.every + 1) * self._config.every
-        self._bar = tqdm(total=self._config.steps, initial=self.num_timesteps, unit="step", desc=str(self._folder.root))
+        self._begun = self.num_timesteps
+        self._bar = tqdm(total=self._config.steps, initial=self._begun, unit="step", desc=str(self._folder.root))
+        if self._begun > 0 and self._path() not in self._folder.kept():
+            self._grade()
 
     def _on_step(self) -> bool:
         self._bar.update(self.num_timesteps - self._bar.n)
         if self._next <= self.num_timesteps < self._config.steps:  # what comes later is the end's
             self._next += self._config.every
-            self._grade()
+            self._keep()
         return True
 
     def _on_training_end(self) -> None:
-        self._grade()
+        if self.num_timesteps > self._begun:
+            self._keep()
         self._bar.close()
+
+    def _path(self) -> Path:
+        return self._folder.policies / f"step_{self.num_timesteps:08d}"
+
+    def _keep(self) -> None:
+        save_state(self._folder.state, self.model)
+        self._grade()
 
     def _grade(self) -> None:
         """Score what will be on disk: the half-precision policy, loaded back."""
-        config, path = self._config, self._folder.policies / f"step_{self.num_timesteps:08d}"
+        config, path = self._config, self._path()
         training = {"env": config.env, "steps": self.num_timesteps, **config.training}
         with tempfile.TemporaryDirectory() as ungraded:  # whoever is killed here leaves no policy without a grade
             export_policy(self.model, Path(ungraded, path.name), config.network, training)
@@ -76,6 +90,5 @@ class GradedPolicies(BaseCallback):
             self.logger.record("evaluation/dream_return", dreamt.mean)
             shown["dream"] = f"{dreamt.mean:+.1f}"
         export_policy(self.model, path, config.network, {**training, **judged})
-        save_state(self._folder.state, self.model)
         self._bar.set_postfix(shown)
         self.logger.dump(self.num_timesteps)

@@ -110,9 +110,8 @@ def _learn(agent: BaseAlgorithm, config: TrainConfig, real: str, folder: RunFold
     logger = run_logger(config.out)
     agent.set_logger(logger)
     try:
-        remaining = config.steps - agent.num_timesteps
-        if remaining > 0:
-            agent.learn(remaining, _grading(config, real, folder), reset_num_timesteps=False)
+        remaining = max(config.steps - agent.num_timesteps, 0)  # none: one that was stopped in its last judging
+        agent.learn(remaining, _grading(config, real, folder), reset_num_timesteps=False)
     finally:
         logger.close()
 

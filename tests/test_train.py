@@ -65,6 +65,30 @@ def test_a_policy_is_not_there_before_it_is_graded(tmp_path: Path, monkeypatch: 
     train(_config(tmp_path))
 
 
+@pytest.mark.parametrize("judging", [0, 2])
+def test_what_is_learned_is_not_lost_to_a_stop_while_it_is_judged(
+    judging: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging takes minutes, and is taken up where it was left: in the midst of a run, or at its end."""
+    train(_config(tmp_path / "whole", evaluate_every=32))
+    calls = iter(range(3))
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == judging:
+            raise KeyboardInterrupt
+        return evaluate(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(graded_policies, "evaluate", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(_config(tmp_path / "run", evaluate_every=32))
+    train(_config(tmp_path / "run", evaluate_every=32, resume=True))
+    whole, run = (tree(tmp_path / name / "policies") for name in ("whole", "run"))
+    assert run.keys() == whole.keys()
+    kept = [name for name in sorted(run) if name.endswith(".safetensors")][: judging + 1]
+    assert all(run[name] == whole[name] for name in kept)
+
+
 @pytest.mark.parametrize("algo", [PPO, DQN])
 def test_a_run_goes_on_from_its_last_state(tmp_path: Path, algo: PPOConfig | DQNConfig) -> None:
     train(_config(tmp_path / "run", algo=algo, steps=64, evaluate_every=64))
