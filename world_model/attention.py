@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from world_model.few_rows import RowLinear
 from world_model.pixels import precise
 
 EVERY = slice(None)  # token
@@ -22,10 +23,10 @@ class SpaceAttention(nn.Module):
         super().__init__()
         self.heads = heads
         # Three projections and not one: the gradient of a split is a copy of all three parts.
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
+        self.query = RowLinear(width, width, bias=False)
+        self.key = RowLinear(width, width, bias=False)
+        self.value = RowLinear(width, width, bias=False)
+        self.out = RowLinear(width, width, bias=False)
         self.bias = nn.Parameter(torch.zeros(heads, (2 * grid[0] - 1) * (2 * grid[1] - 1)))
         self.register_buffer("offsets_NN", _offsets(grid), persistent=False)
         self.offsets_NN: Tensor
@@ -54,10 +55,10 @@ class TimeAttention(nn.Module):
     def __init__(self, width: int, memory_width: int, heads: int, reach: int) -> None:
         super().__init__()
         self.heads, self.reach = heads, reach
-        self.query = nn.Linear(width, memory_width, bias=False)
-        self.key = nn.Linear(width, memory_width, bias=False)
-        self.value = nn.Linear(width, memory_width, bias=False)
-        self.out = nn.Linear(memory_width, width, bias=False)
+        self.query = RowLinear(width, memory_width, bias=False)
+        self.key = RowLinear(width, memory_width, bias=False)
+        self.value = RowLinear(width, memory_width, bias=False)
+        self.out = RowLinear(memory_width, width, bias=False)
         ages = torch.arange(reach)
         self.bias = nn.Parameter(torch.stack([_first_look(ages, head, heads) for head in range(heads)]))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.attention import EVERY, SpaceAttention, TimeAttention
-from world_model.few_rows import FrameLinear
+from world_model.few_rows import RowLinear
 from world_model.pixels import precise
 
 _WAVES = 32
@@ -27,9 +27,9 @@ class Block(nn.Module):
         super().__init__()
         self.time = time
         self.space = SpaceAttention(width, heads, grid)
-        self.think = nn.Sequential(nn.Linear(width, mlp * width), nn.SiLU(), nn.Linear(mlp * width, width))
+        self.think = nn.Sequential(RowLinear(width, mlp * width), nn.SiLU(), RowLinear(mlp * width, width))
         self.parts = 2 if time is None else 3
-        self.modulation = zeroed(FrameLinear(width, 2 * self.parts * width))
+        self.modulation = zeroed(RowLinear(width, 2 * self.parts * width))
 
     def forward(
         self,
@@ -58,7 +58,7 @@ class LevelEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = FrameLinear(_WAVES, width)
+        self.linear = RowLinear(_WAVES, width)
 
     def forward(self, level_X: Tensor) -> Tensor:
         """[X] -> [X, E]."""

@@ -15,14 +15,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from world_model.few_rows import require_whole, with_least_rows
+from world_model.few_rows import RowLinear, require_whole
 from world_model.grids import divided, squares_of
 from world_model.pixels import LEVELS, precise
 from world_model.tokenizer import Tokenizer
 
 _CHANNELS = 3
 _CELLS = 2  # along each side of a token
-_LEAST_ROWS = 16  # see few_rows
 _NEAR = 4 / LEVELS  # to the still picture: what is meant is the picture itself (measured on Pong: 2 to 6 do)
 NEVER_STILL = -256  # where there is no still picture: a grey level that nothing painted is near
 _CONTRAST = 4.0  # what differs from the still picture mostly does so by a quarter of the range or less
@@ -61,30 +60,30 @@ class ConvTokenizer(nn.Module, Tokenizer):
         self.register_buffer("still_HWC", torch.full((*frame_size, _CHANNELS), NEVER_STILL, dtype=torch.int16))
         self.still_HWC: Tensor
         self.encoder = nn.Sequential(
-            nn.Linear(numbers, hidden),
+            RowLinear(numbers, hidden),
             nn.SiLU(),
             nn.Flatten(-2),
-            nn.Linear(cells * hidden, hidden),
+            RowLinear(cells * hidden, hidden),
             nn.SiLU(),
-            nn.Linear(hidden, config.channels * (2 if config.kl > 0 else 1)),
+            RowLinear(hidden, config.channels * (2 if config.kl > 0 else 1)),
         )
         self.decoder = nn.Sequential(
-            nn.Linear(config.channels, cells * hidden),
+            RowLinear(config.channels, cells * hidden),
             nn.SiLU(),
             nn.Unflatten(-1, (cells, hidden)),
-            nn.Linear(hidden, hidden),
+            RowLinear(hidden, hidden),
             nn.SiLU(),
-            nn.Linear(hidden, numbers),
+            RowLinear(hidden, numbers),
         )
 
     def read(self, squares_YSSC: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
         cells_YKP = _cells(squares_YSSC - self._at(self.backdrop_HWC, place_Y)).to(self.backdrop_HWC.dtype)
-        return with_least_rows(lambda cells: self.posterior(cells)[0], cells_YKP, _LEAST_ROWS)
+        return self.posterior(cells_YKP)[0]
 
     def paint(self, latents_YD: Tensor, place_Y: Tensor) -> Tensor:
         """See `Tokenizer`."""
-        cells_YKP = precise(with_least_rows(self.decoder, latents_YD, _LEAST_ROWS))
+        cells_YKP = precise(self.decoder(latents_YD))
         split = cells_YKP.reshape(-1, _CELLS, _CELLS, self.cell, self.cell, _CHANNELS)
         painted_YSSC = split.transpose(2, 3).flatten(3, 4).flatten(1, 2) + self._at(self.backdrop_HWC, place_Y)
         return _settled(painted_YSSC, self._at(self.still_HWC, place_Y) / LEVELS)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from world_model.attention import EVERY, TimeAttention
 from world_model.blocks import Block, LevelEmbedding, normalised, zeroed
 from world_model.draft import Draft
-from world_model.few_rows import FrameLinear, require_whole
+from world_model.few_rows import RowLinear, require_whole
 from world_model.glyphs import Glyphs, phases
 from world_model.memory import Memory
 from world_model.nearby import Nearby
@@ -69,13 +69,13 @@ class Dynamics(nn.Module):
         self.level_embedding = LevelEmbedding(width)
         self.place = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.nearby = Nearby(grid, latent_width, config.stack)
-        self.take = nn.Linear(self.nearby.width, width)
+        self.take = RowLinear(self.nearby.width, width)
         # How a ball leaves a paddle follows from where both are and from what was pressed: these need to meet early.
-        self.local = nn.Linear(self.nearby.width, config.local)
+        self.local = RowLinear(self.nearby.width, config.local)
         self.local_ticks = nn.Embedding(config.stack * ticks * (num_actions + 1), config.local)
         nn.init.zeros_(self.local_ticks.weight)
-        self.take_local = zeroed(nn.Linear(config.local, width))
-        self.condition = nn.Sequential(nn.SiLU(), FrameLinear(width, width))
+        self.take_local = zeroed(RowLinear(config.local, width))
+        self.condition = nn.Sequential(nn.SiLU(), RowLinear(width, width))
         self.trunk_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, self._time(layer)) for layer in range(config.layers)
         )
@@ -86,7 +86,7 @@ class Dynamics(nn.Module):
         self.head_blocks = nn.ModuleList(
             Block(width, config.heads, grid, config.mlp, None) for _ in range(config.head_layers)
         )
-        self.correction = zeroed(nn.Linear(width, latent_width))
+        self.correction = zeroed(RowLinear(width, latent_width))
 
     def trunk(
         self, latents_BTND: Tensor, level_BT: Tensor, executed_BTK: Tensor, memory: Memory | None = None

@@ -1,19 +1,20 @@
 """Results that do not depend on how many rows are computed side by side.
 
-CPU kernels for a handful of rows sum in another order than those for many, which shows in the last bit. A lane of a
-vector environment must give the very frames of a single environment, so small batches are padded; what lies in the
-padding is thrown away. Elementwise kernels take up to 32 numbers at a time and what is left one by one, by other
-formulas: widths that are multiples of 32 leave nothing. `neural-env doctor` checks that this suffices on a machine.
+CPU kernels for a handful of rows sum in another order than those for many, and so do those for one to three outputs,
+which shows in the last bit. A lane of a vector environment must give the very frames of a single environment, so what
+is small is padded; what lies in the padding is thrown away. From how many rows on a kernel is the one for many is a
+matter of the processor: 8 did on AMD's, 16 do on Intel's too. Elementwise kernels take up to 32 numbers at a time and
+what is left one by one, by other formulas: widths that are multiples of 32 leave nothing. `neural-env doctor` checks
+that this suffices on a machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_LEAST_VECTORS = 8
+_LEAST_ROWS = 16
+_LEAST_OUTPUTS = 4
 _WHOLE = 32
 
 
@@ -27,17 +28,30 @@ def require_whole(name: str, width: int) -> None:
         raise ValueError(f"{name} is {width}; expected a multiple of {_WHOLE}")
 
 
-def with_least_rows(function: Callable[[Tensor], Tensor], x: Tensor, least: int) -> Tensor:
-    """`function` of x, computed on at least so many rows."""
-    rows = len(x)
-    if rows >= least:
-        return function(x)
-    return function(F.pad(x, (0, 0) * (x.dim() - 1) + (0, least - rows)))[:rows]
+def row_linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    """`F.linear`, of which each row is the same in any company [..., I] -> [..., O].
+
+    Example:
+        >>> import torch
+        >>> row_linear(torch.ones(1, 2), torch.ones(3, 2)).tolist()
+        [[2.0, 2.0, 2.0]]
+    """
+    outputs, inputs = weight_OI.shape
+    rows = x.numel() // inputs
+    if outputs < _LEAST_OUTPUTS:
+        weight_OI = F.pad(weight_OI, (0, 0, 0, _LEAST_OUTPUTS - outputs))
+        bias_O = None if bias_O is None else F.pad(bias_O, (0, _LEAST_OUTPUTS - outputs))
+    if 0 < rows < _LEAST_ROWS:
+        padded_RI = F.pad(x.reshape(rows, inputs), (0, 0, 0, _LEAST_ROWS - rows))
+        padded_XO = F.linear(padded_RI, weight_OI, bias_O)[:rows].view(*x.shape[:-1], -1)
+    else:
+        padded_XO = F.linear(x, weight_OI, bias_O)
+    return padded_XO[..., :outputs]
 
 
-class FrameLinear(nn.Linear):
-    """A linear layer for one vector a frame; layers on tokens have rows enough as it is."""
+class RowLinear(nn.Linear):
+    """A linear layer by `row_linear`: what every layer of a world is that runs while it dreams."""
 
-    def forward(self, x_XE: Tensor) -> Tensor:
-        """[X, in] -> [X, out]."""
-        return with_least_rows(super().forward, x_XE, _LEAST_VECTORS)
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        return row_linear(x, self.weight, self.bias)

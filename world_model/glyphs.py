@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from world_model.blocks import zeroed
 from world_model.draft import Draft
-from world_model.few_rows import with_least_rows
+from world_model.few_rows import RowLinear, row_linear
 from world_model.pixels import precise
 
 _SQUARE = ((0, 3), (2, 1))  # of each four tokens in a square, in which order they are drawn
 PHASES = 4
 _SELDOM = -4.0  # how a gate that has learned nothing thinks of change
 _NEVER = -1e4  # a logit whose share is zero in every precision
-_LEAST_ROWS = 8  # see few_rows
 
 
 class Glyphs(nn.Module):
@@ -34,12 +33,12 @@ class Glyphs(nn.Module):
         self.contents_VD: Tensor
         self.register_buffer("seen_NV", torch.ones(tokens, count, dtype=torch.bool))
         self.seen_NV: Tensor
-        self.read = nn.Linear(latent_width, width)
+        self.read = RowLinear(latent_width, width)
         self.stays_or_changes = nn.Embedding(2, width)
-        self.gate = zeroed(nn.Linear(width, 1))
+        self.gate = zeroed(RowLinear(width, 1))
         nn.init.constant_(self.gate.bias, _SELDOM)
-        self.likelihood = zeroed(nn.Linear(width, count))
-        self.aim = zeroed(nn.Linear(width, latent_width, bias=False))
+        self.likelihood = zeroed(RowLinear(width, count))
+        self.aim = zeroed(RowLinear(width, latent_width, bias=False))
 
     @torch.no_grad()
     def renew(self, contents_VD: Tensor) -> None:
@@ -78,7 +77,8 @@ class Glyphs(nn.Module):
         What each glyph has learned for itself, and how well it lies in the direction that is aimed at: glyphs that came
         seldom in training are found by their contents.
         """
-        return with_least_rows(self._logits, x_YE, _LEAST_ROWS)
+        logits: Tensor = self.likelihood(x_YE) + row_linear(self.aim(x_YE), self.contents_VD)
+        return logits
 
     def forbid_unseen(self, logits_YV: Tensor, token_Y: Tensor) -> None:
         """Take glyphs that were never seen where these tokens are out of the draw, in place.
@@ -86,10 +86,6 @@ class Glyphs(nn.Module):
         A score's place knows twenty contents: once a ball is drawn there, what follows is as strange, and stays so.
         """
         logits_YV.masked_fill_(~self.seen_NV[token_Y], _NEVER)
-
-    def _logits(self, x_YE: Tensor) -> Tensor:
-        logits: Tensor = self.likelihood(x_YE) + self.aim(x_YE) @ self.contents_VD.T
-        return logits
 
 
 def changes(before_XND: Tensor, after_XND: Tensor, least: float) -> Tensor:

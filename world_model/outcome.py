@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from world_model.few_rows import FrameLinear, require_whole
+from world_model.few_rows import RowLinear, require_whole
 from world_model.pixels import precise
 
 
@@ -42,10 +42,10 @@ class Outcome(nn.Module):
     def __init__(self, config: OutcomeConfig, width: int, latent_width: int, tokens: int) -> None:
         super().__init__()
         self.config = config
-        self.token = nn.Linear(width + 2 * latent_width, config.token_width)
-        self.hidden = FrameLinear(tokens * config.token_width, config.hidden)
-        self.reward = FrameLinear(config.hidden, len(config.rewards))
-        self.termination = FrameLinear(config.hidden, 2 * len(config.rewards))
+        self.token = RowLinear(width + 2 * latent_width, config.token_width)
+        self.hidden = RowLinear(tokens * config.token_width, config.hidden)
+        self.reward = RowLinear(config.hidden, len(config.rewards))
+        self.termination = RowLinear(config.hidden, 2 * len(config.rewards))
         # A row for each reward and one for those that nobody knows; of zeros, as if nothing had been told.
         self.recalled_PVH = nn.Parameter(torch.zeros(config.recall, len(config.rewards) + 1, config.hidden))
         self.register_buffer("values", torch.tensor(config.rewards), persistent=False)
