@@ -70,6 +70,7 @@ STAGES: dict[str, Stage] = {
         "make a zoo from training runs, scoring each policy as it is shipped",
         "policies that were scored are not played again",
     ),
+    "agent zoo-add": Stage("agents.zoo.add:add_to_zoo", "score a policy over whole games and add it to a zoo"),
     "agent convert": Stage("agents.convert:convert", "make a policy file of a Stable-Baselines3 archive you trust"),
     "world train": Stage(
         "world_model.training.train_world:train_world",

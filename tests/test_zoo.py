@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from agents.evaluate import evaluate
 from agents.policy_file import read_record
 from agents.record_command import make_policy
-from agents.zoo import UnknownPolicy, ZooPolicy, record_sha256, resolve, zoo
+from agents.zoo import Role, UnknownPolicy, ZooPolicy, record_sha256, resolve, zoo
 from data_gen.games import game
 
 _POLICIES = zoo("Pong")
@@ -28,7 +29,7 @@ def test_there_are_so_many_policies_and_3_eyes_that_are_none_of_them(game_name: 
 
 @pytest.mark.parametrize(
     ("game_name", "policy"),
-    [(each, policy) for each in _GAMES for role in ("zoo", "eye") for policy in zoo(each, role).values()],  # type: ignore[arg-type]
+    [(each, policy) for each in _GAMES for role in get_args(Role) for policy in zoo(each, role).values()],
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 def test_each_loads_and_is_the_one_that_was_scored(game_name: str, policy: ZooPolicy) -> None:
@@ -63,6 +64,19 @@ def test_the_best_in_doom_solve_it() -> None:
 @pytest.mark.xfail(strict=True, reason="the best is at +14.6 (+13.8 to +15.4, 100 episodes), and goes on learning")
 def test_the_best_wins_by_15_points() -> None:
     assert max(policy.score["mean_return"] for policy in _POLICIES.values()) >= 15
+
+
+@pytest.mark.parametrize("game_name", _GAMES)
+def test_a_dreamer_never_touched_the_game(game_name: str) -> None:
+    """All that it learned, from the first weights on, it learned in the dream; scored over 100 games."""
+    for dreamer in zoo(game_name, role="dreamer").values():
+        stage = read_record(dreamer.path).training
+        while stage:
+            assert stage["env"] == f"Dream/{game_name}-v0"
+            assert stage.get("real_lanes", 0) == 0
+            stage = stage.get("init")
+        assert dreamer.score["env"] == f"Real/{game_name}-v0"
+        assert dreamer.score["episodes"] == 100
 
 
 @pytest.mark.parametrize(("game_name", "least"), [("Pong", 0.3), ("DoomTakeCover", 0.1)])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parent
 _PREFIX = "zoo/"
-Role = Literal["zoo", "eye"]
+Role = Literal["zoo", "dreamer", "eye"]
 
 
 class UnknownPolicy(KeyError):
@@ -35,7 +35,7 @@ class ZooPolicy:
 
     name: str
     path: Path  # without suffix
-    role: Role  # "eye": a feature extractor for measuring, not one of the compared policies
+    role: Role  # not among the compared: "dreamer", which has learned in the dream alone; "eye", which measures
     held_out: bool  # never recorded for training
     sha256: str  # of its record, which holds the hash of its weights
     score: dict[str, Any]  # mean return, interval, episodes and seeds on the twin

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-from agents.zoo import zoo
+from agents.zoo import Role, zoo
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class ZooConfig:
 
 def list_zoo(config: ZooConfig) -> None:
     """Print each policy with its return on the twin, and its role."""
-    policies = {**zoo(config.game), **zoo(config.game, role="eye")}
+    policies = {name: policy for role in get_args(Role) for name, policy in zoo(config.game, role).items()}
     if not policies:
         print(f"no zoo for {config.game} yet; train agents with: neural-env agent train --env Real/{config.game}-v0")
         return
