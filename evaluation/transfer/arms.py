@@ -120,17 +120,20 @@ def _random(setting: Setting, arm: Arm, seed: int) -> Trained:
     return Trained(arm, seed, 0, _scored(setting, policy, seed), (), (), ())
 
 
+_DREAMT_AT_ONCE = 64  # a dream is the faster the more lanes it has
 _RUNS = {"dream": _agent, "real": _agent, "matched": _agent, "clone": _clone, "random": _random}
 
 
 def _scored(setting: Setting, policy: Policy, seed: int) -> tuple[float, ...]:
-    return evaluate(policy, setting.real_id, setting.config.episodes, _first_seed(setting, seed)).returns
+    episodes, first_seed = setting.config.episodes, _first_seed(setting, seed)
+    return evaluate(policy, setting.real_id, episodes, first_seed, progress=True).returns
 
 
 def _scored_in_dream(setting: Setting, policy: Policy, seed: int) -> tuple[float, ...]:
     """Of whole games as they are shipped, at the temperature and so on that it has learned in."""
     options = setting.config.dream.whole_games().given()
-    return evaluate(policy, setting.dream_id, setting.config.episodes, _first_seed(setting, seed), **options).returns
+    episodes, first_seed = setting.config.episodes, _first_seed(setting, seed)
+    return evaluate(policy, setting.dream_id, episodes, first_seed, _DREAMT_AT_ONCE, progress=True, **options).returns
 
 
 def _first_seed(setting: Setting, seed: int) -> int:
