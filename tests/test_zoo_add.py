@@ -26,7 +26,7 @@ def test_it_is_scored_and_takes_its_place(tmp_path: Path) -> None:
     added = manifest["policies"][0]
     assert (added["role"], added["held_out"]) == ("dreamer", False)
     assert added["score"]["episodes"] == 2
-    assert added["score"]["seeds"] == [7, 8]
+    assert added["score"]["seeds"] == [7, 8], "the games of the others"
     assert added["normalised"] == pytest.approx((added["score"]["mean_return"] + 20) / 10, abs=1e-4)
     assert added["sha256"] == record_sha256(zoo / "learned")
     load_policy(zoo / "learned")
@@ -54,13 +54,15 @@ def test_what_cannot_be_is_refused_before_anything_is_played_or_written(tmp_path
 
 
 def _config(zoo: Path, policy: Path, name: str = "learned") -> ZooAddConfig:
-    return ZooAddConfig(policy, name, zoo, episodes=2, first_seed=7)
+    return ZooAddConfig(policy, name, zoo, episodes=2)
 
 
 def _zoo(folder: Path) -> Path:
     zoo = folder / "zoo"
     zoo.mkdir()
-    policies = [{"name": name, "role": "zoo", "score": {"mean_return": mean}} for name, mean in _SCORES.items()]
+    policies: list[dict[str, Any]] = [
+        {"name": name, "role": "zoo", "score": {"mean_return": mean, "seeds": [7, 9]}} for name, mean in _SCORES.items()
+    ]
     (zoo / "manifest.json").write_text(json.dumps({"game": "Pong", "policies": policies}))
     return zoo
 

@@ -26,7 +26,7 @@ class ZooAddConfig:
     zoo: Path  # the zoo's folder, which has a manifest.json
     role: Role = "dreamer"
     episodes: int = 100
-    first_seed: int = 60_000_000
+    first_seed: int | None = None  # None: that of the zoo's other policies, so that all have played the same games
 
 
 def add_to_zoo(config: ZooAddConfig) -> None:
@@ -39,14 +39,15 @@ def add_to_zoo(config: ZooAddConfig) -> None:
     if config.name in {each["name"] for each in others}:
         raise ValueError(f"name is {config.name!r}, which is another policy in {file}; choose one that is free")
     env = twin_id(manifest["game"])
-    score = evaluate(load_policy(config.policy), env, config.episodes, config.first_seed, progress=True)
+    first_seed = _random(others)["score"]["seeds"][0] if config.first_seed is None else config.first_seed
+    score = evaluate(load_policy(config.policy), env, config.episodes, first_seed, progress=True)
     save_policy(config.zoo / config.name, read_record(config.policy), load_weights(config.policy))
     manifest["policies"] = sorted([*others, _entry(config, score, others)], key=_mean)
     write_atomically(file, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def _entry(config: ZooAddConfig, score: Score, others: list[dict[str, Any]]) -> dict[str, Any]:
-    worst = next(_mean(each) for each in others if each["name"] == "random")
+    worst = _mean(_random(others))
     best = max(_mean(each) for each in others if each["role"] == "zoo")
     return {
         "name": config.name,
@@ -56,6 +57,10 @@ def _entry(config: ZooAddConfig, score: Score, others: list[dict[str, Any]]) -> 
         "score": score.to_dict(),
         "normalised": round((score.mean - worst) / (best - worst), 4),
     }
+
+
+def _random(others: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(each for each in others if each["name"] == "random")
 
 
 def _mean(entry: dict[str, Any]) -> float:
