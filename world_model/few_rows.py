@@ -3,10 +3,9 @@
 CPU kernels for a handful of rows sum in another order than those for many, and so do those for one to three outputs,
 which shows in the last bit. A lane of a vector environment must give the very frames of a single environment, so what
 is small is padded; what lies in the padding is thrown away. From how many rows on a kernel is the one for many is a
-matter of the processor: 8 did on AMD's, 16 do on Intel's too, with AVX-512; with AVX2 alone no few rows are the many.
-Elementwise kernels take up to 32 numbers at a time and
-what is left one by one, by other formulas: widths that are multiples of 32 leave nothing. `neural-env doctor` checks
-that this suffices on a machine.
+matter of the processor: with AVX-512, 8 did on AMD's, and 16 do on Intel's too; with Intel's AVX2 alone, no padding of
+this kind does. Elementwise kernels take up to 32 numbers at a time and what is left one by one, by other formulas:
+widths that are multiples of 32 leave nothing. `neural-env doctor` checks that this suffices on a machine.
 """
 
 from __future__ import annotations
