@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from agents.evaluate import Score, evaluate
 from agents.policy_file import read_record
+from data_gen.policy import Policy
+from data_gen.registration import twin_id
 from evaluation.gap_report.transfer import measure_transfer
 from evaluation.transfer.command import TransferConfig, transfer
 from evaluation.transfer.figures import exploitation, final_less_best, improvement, transfer_ratio
@@ -17,6 +21,7 @@ from evaluation.transfer.outcome import Arm, Outcome, Stage, Trained, read_outco
 from evaluation.transfer.setting import RunsConfig, Unready
 from evaluation.transfer.table import table
 from evaluation.transfer.temperatures import TemperaturesConfig, temperatures
+from neural_env.registration import dream_id
 from toy_long_runs import toy_transfer
 from world_model.plain_config import InvalidConfig
 
@@ -164,6 +169,25 @@ def test_what_an_arm_does_not_depend_on_may_change(config: TransferConfig) -> No
     transfer(dataclasses.replace(config, arms="real,random", seeds=1, data=None, clone_steps=3, dream=hotter))
     transfer(dataclasses.replace(config, arms="random", seeds=1, algo=dataclasses.replace(config.algo, gamma=0.5)))
     assert all(file.stat().st_mtime_ns == before for file, before in kept.items())
+
+
+def test_dreamt_games_may_be_cut(config: TransferConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a poor world some never end: those on the way and those that score a run at its end."""
+    lengths: dict[str, list[int]] = {}
+
+    def spied(policy: Policy, env: str, *args: Any, **options: Any) -> Score:
+        score = evaluate(policy, env, *args, **options)
+        lengths.setdefault(env, []).extend(score.lengths)
+        return score
+
+    for module in ("agents.graded_policies", "evaluation.transfer.arms"):
+        monkeypatch.setattr(f"{module}.evaluate", spied)
+    transfer(dataclasses.replace(config, out=tmp_path / "cut", arms="dream", seeds=1, evaluate_steps=3))
+    dreamt = lengths.pop(dream_id(config.game))
+    assert len(dreamt) == config.judged * config.judged_episodes + config.episodes
+    assert max(dreamt) <= 3 < max(lengths[twin_id(config.game)])
+    with pytest.raises(ValueError, match="evaluate_steps is 0; expected at least 1"):
+        dataclasses.replace(config, evaluate_steps=0)
 
 
 def test_without_the_recording_two_controls_are_left_out(config: TransferConfig) -> None:

@@ -62,7 +62,10 @@ def _about(setting: Setting, arm: Arm) -> dict[str, Any]:
         "reward_scale": config.reward_scale,
         "judged": [config.judged, config.judged_episodes],
     }
-    return about | ({"world": dreamt_world(setting), "dream": config.dream.given()} if arm == "dream" else {})
+    if arm != "dream":
+        return about
+    limit = {} if config.evaluate_steps is None else {"evaluate_steps": config.evaluate_steps}
+    return about | {"world": dreamt_world(setting), "dream": config.dream.given(), **limit}
 
 
 def _steps(setting: Setting, arm: Arm) -> int:
@@ -89,7 +92,7 @@ def _agent(setting: Setting, arm: Arm, seed: int) -> Trained:
         reward_scale=config.reward_scale,
     )
     if arm == "dream":
-        training = dataclasses.replace(training, dream=config.dream)
+        training = dataclasses.replace(training, dream=config.dream, evaluate_steps=config.evaluate_steps)
     train(training)
     policies = RunFolder(folder).kept()
     curve = tuple(map(_stage, policies))
@@ -131,7 +134,7 @@ def _scored(setting: Setting, policy: Policy, seed: int) -> tuple[float, ...]:
 
 def _scored_in_dream(setting: Setting, policy: Policy, seed: int) -> tuple[float, ...]:
     """Of whole games as they are shipped, at the temperature and so on that it has learned in."""
-    options = setting.config.dream.whole_games().given()
+    options = setting.config.dream.whole_games(setting.config.evaluate_steps).given()
     episodes, first_seed = setting.config.episodes, _first_seed(setting, seed)
     return evaluate(policy, setting.dream_id, episodes, first_seed, _DREAMT_AT_ONCE, progress=True, **options).returns
 

@@ -36,8 +36,13 @@ class RunsConfig:
     reward_scale: float = 1.0  # agents learn from rewards times this
     judged: int = 10  # times that a run is judged on its way
     judged_episodes: int = 16  # games on each side, each time; a mean of 3 is off by some four points of Pong
+    evaluate_steps: int | None = None  # at most, of a dreamt game: in a poor world some never end
     first_seed: int = 60_000_000  # of the games at the end
     workers: int = 2  # runs at a time
+
+    def __post_init__(self) -> None:
+        if self.evaluate_steps is not None and self.evaluate_steps < 1:
+            raise ValueError(f"evaluate_steps is {self.evaluate_steps}; expected at least 1")
 
 
 @dataclass(frozen=True)
