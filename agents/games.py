@@ -9,9 +9,12 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils import seeding
 
 from data_gen.policy import Actions, Frames
-from neural_env.dream_vector import DreamVectorEnv
+from neural_env.beginning import Beginning
+from neural_env.dream import Dream
+from neural_env.dream_options import DreamOptions
 from neural_env.registration import is_dream
 
 
@@ -63,31 +66,34 @@ class SingleGames:
 
 
 class DreamtGames:
-    """Lanes of one dream: one pass of the network for all of them. A lane follows from its own seed and actions."""
+    """Lanes of one dream: one pass of the network for those that play.
+
+    A lane follows from its own seed and actions. One that is left out of a step needs a new game before the next.
+    """
 
     def __init__(self, lanes: int, **options: Any) -> None:
-        self._envs = DreamVectorEnv(lanes, autoreset_mode="SameStep", **options)
-        self._envs.reset(seed=0)
+        dream = Dream(DreamOptions.of(options))
+        self._lanes = dream.lanes([np.random.default_rng(0)] * lanes)  # each game comes with one of its own
+        self._usual = dream.options.start
 
     def begin(self, lane: int, seed: int, start: str | int | None = None) -> Frames:
         """A new game, from a start of the world's (None: as the options say)."""
-        count = self._envs.num_envs
-        seeds = [seed if each == lane else None for each in range(count)]
-        options: dict[str, Any] = {"reset_mask": np.arange(count) == lane}
-        frames, _ = self._envs.reset(seed=seeds, options=options | ({} if start is None else {"start": start}))
-        return np.asarray(frames[lane])
+        beginning = Beginning(start=self._usual if start is None else start)
+        self._lanes.require(beginning)
+        self._lanes.generators[lane], _ = seeding.np_random(seed)
+        self._lanes.begin([lane], [beginning])
+        frame: Frames = self._lanes.frames[lane].copy()
+        return frame
 
     def step(self, lanes: Sequence[int], actions: Actions) -> GameStep:
-        every = np.zeros(self._envs.num_envs, np.int64)
+        every = np.zeros(len(self._lanes.generators), np.int64)
         every[lanes] = actions
-        frames, rewards, terminated, truncated, infos = self._envs.step(every)
-        for lane in np.flatnonzero(terminated | truncated):
-            frames[lane] = infos["final_obs"][lane]
         chosen = np.asarray(lanes)
-        return GameStep(frames[chosen], rewards[chosen], terminated[chosen], truncated[chosen])
+        step = self._lanes.step(every, np.isin(np.arange(len(every)), chosen))
+        return GameStep(step.frames[chosen], step.rewards[chosen], step.terminated[chosen], step.truncated[chosen])
 
     def close(self) -> None:
-        self._envs.close()
+        del self._lanes
 
 
 def open_games(env: str, lanes: int, **options: Any) -> GameLanes:

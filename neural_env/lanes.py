@@ -25,6 +25,7 @@ from neural_env.beginning import Beginning
 from neural_env.dream_options import NO_LIMIT, DreamOptions, InvalidOption
 from neural_env.dream_state import DreamState, InvalidState
 from neural_env.fitting_state import require_generators, require_lanes, require_parts
+from neural_env.running_lanes import advance_running
 from neural_env.shared_world import SharedWorld
 from world_model.lane_state import SimulatorState
 from world_model.picture import Picture
@@ -173,13 +174,13 @@ class DreamLanes:
     # ---- steps -----------------------------------------------------------------------------------------------------
 
     def step(self, actions: Actions, running: npt.NDArray[np.bool_]) -> LaneStep:
-        """Play actions [B] for one step in the lanes that run, with one pass of the network for all lanes.
+        """Play actions [B] for one step in the lanes that run, with one pass of the network for all of them.
 
         If it raises, no lane can go on: each needs a new beginning or a state to go back to.
         """
         executed = self._stuck(actions, running)
         begun, self.begun = self.begun, np.zeros_like(self.begun)
-        self._state, step = self.simulator.advance(self._state, executed)
+        self._state, step = advance_running(self.simulator, self._state, executed, running)
         surprise = self._surprise(running)
         self.begun = begun
         runs_B = torch.from_numpy(running).to(step.frames_BHWC.device)

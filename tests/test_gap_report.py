@@ -336,7 +336,7 @@ def test_both_sides_begin_at_the_same_moment_and_go_on_by_their_own_chance(tmp_p
         frames = [real.begin(lane, start, seed=lane) for lane in range(2)]
         assert all(np.array_equal(frame, moment.frames[-1]) for frame in frames)
         dreamt.begin(1, start, seed=5)
-        assert dreamt._games._envs._lanes.start_index[1] == start  # type: ignore[union-attr]
+        assert dreamt._games._lanes.start_index[1] == start
     step = [real.step([0, 1], np.array([0, 2])).frames for _ in range(6)]
     assert any(not np.array_equal(*frames) for frames in step), "both lanes draw the same stickiness"
     found = matches(pair("Dream/World-v0", REAL, str(tmp_path / "world")), TINY, seed=0)

@@ -81,7 +81,7 @@ def test_a_slider_goes_no_further_than_its_end(session: Session, name: str) -> N
 
 def test_a_dream_that_breaks_off_says_so_and_can_begin_anew(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def diverge(self: Simulator, *arguments: object) -> None:
-        raise SimulationDiverged("the latents of lane 0 are not finite")
+        raise SimulationDiverged("latents", 0, 1)
 
     session.begin()
     with monkeypatch.context() as patched:

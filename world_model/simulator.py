@@ -32,6 +32,16 @@ from world_model.world import World
 class SimulationDiverged(RuntimeError):
     """The network gave something that is not a finite number; nothing was emitted."""
 
+    def __init__(self, what: str, lane: int, step: int) -> None:
+        super().__init__(what, lane, step)
+        self.what, self.lane, self.step = what, lane, step
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.what} of lane {self.lane} are not finite at step {self.step} of its dream; "
+            "the weights or the context are damaged, or this precision is too low"
+        )
+
 
 @dataclass(frozen=True)
 class SimulatorConfig:
@@ -237,7 +247,4 @@ class Simulator:
         if not torch.isfinite(values.sum()):
             row = int((~values.isfinite()).flatten(1).any(1).int().argmax())
             lane = row if lane_Y is None else int(lane_Y[row])
-            raise SimulationDiverged(
-                f"the {what} of lane {lane} are not finite at step {int(memory.taken_B[lane])} of its dream; "
-                "the weights or the context are damaged, or this precision is too low"
-            )
+            raise SimulationDiverged(what, lane, int(memory.taken_B[lane]))
