@@ -30,6 +30,7 @@ class GradingConfig:
     dreamt: tuple[str, dict[str, Any]] | None  # the dream that it is judged in beside, and how that is dreamed
     every: int  # steps
     episodes: int
+    save_every: int  # steps
     steps: int  # of the whole run, for the progress bar
     network: FrameNetworkConfig
     training: dict[str, Any]  # what else a policy's record says of its making
@@ -38,7 +39,8 @@ class GradingConfig:
 class GradedPolicies(BaseCallback):
     """Every so many steps and at the end: keep a state to resume from, and the policy with its score.
 
-    The state comes first: judging takes minutes, and a run that is killed in it is judged when it goes on.
+    States are kept in between, too. At a grade the state comes first: judging takes minutes, and a run that is killed
+    in it is judged when it goes on.
     """
 
     def __init__(self, config: GradingConfig, folder: RunFolder) -> None:
@@ -49,9 +51,21 @@ class GradedPolicies(BaseCallback):
     def _on_training_start(self) -> None:
         self._next = (self.num_timesteps // self._config.every + 1) * self._config.every
         self._begun = self.num_timesteps
+        self._saved = self._begun
         self._bar = tqdm(total=self._config.steps, initial=self._begun, unit="step", desc=str(self._folder.root))
-        if self._begun > 0 and self._path() not in self._folder.kept():
+        if self._is_of_a_grade() and self._path() not in self._folder.kept():
             self._grade()
+
+    def _is_of_a_grade(self) -> bool:
+        """Whether the run was stopped with a state that was to be graded."""
+        config, lanes = self._config, self.training_env.num_envs
+        due = self._begun >= config.every and self._begun % config.every < lanes
+        return due or self._begun >= config.steps
+
+    def _on_rollout_start(self) -> None:
+        # Here all that was played has been learned from.
+        if self.num_timesteps - self._saved >= self._config.save_every:
+            self._save()
 
     def _on_step(self) -> bool:
         self._bar.update(self.num_timesteps - self._bar.n)
@@ -68,8 +82,12 @@ class GradedPolicies(BaseCallback):
     def _path(self) -> Path:
         return self._folder.policies / f"step_{self.num_timesteps:08d}"
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         save_state(self._folder.state, self.model)
+        self._saved = self.num_timesteps
+
+    def _keep(self) -> None:
+        self._save()
         self._grade()
 
     def _grade(self) -> None:

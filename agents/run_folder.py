@@ -9,7 +9,17 @@ from typing import Any
 from data_gen.atomic import write_atomically
 
 # What may change from one resume to the next without changing what is learned.
-_FREE = {"resume", "out", "steps", "threads", "processes", "evaluate_every", "evaluate_episodes", "record"}
+_FREE = {
+    "resume",
+    "out",
+    "steps",
+    "threads",
+    "processes",
+    "evaluate_every",
+    "evaluate_episodes",
+    "save_every",
+    "record",
+}
 
 
 class RunFolder:

@@ -61,6 +61,7 @@ class TrainConfig:
     evaluate_every: int = 100_000  # steps between graded policies
     evaluate_episodes: int = 5
     evaluate_steps: int | None = None  # at most, of a dreamt game: in a poor world some never end
+    save_every: int = 25_000  # steps between states to go on from, beside those at graded policies
     init: Path | None = None  # policy to go on from: zoo/<name>, or a path without suffix
     record: Path | None = None  # also write every episode that is played into this recording
     resume: bool = False  # continue the run in `out`
@@ -72,6 +73,8 @@ class TrainConfig:
             raise ValueError(f"reward_scale is {self.reward_scale}; expected more than 0, and finite")
         if self.evaluate_steps is not None and self.evaluate_steps < 1:
             raise ValueError(f"evaluate_steps is {self.evaluate_steps}; expected at least 1")
+        if self.save_every < 1:
+            raise ValueError(f"save_every is {self.save_every}; expected at least 1")
 
 
 def train(config: TrainConfig) -> None:
@@ -123,14 +126,14 @@ def _grading(config: TrainConfig, real: str, folder: RunFolder) -> GradedPolicie
         "reward_scale": config.reward_scale,
         "init": read_record(_origin(config.init, real)).training if config.init is not None else None,
     }
-    every, episodes = config.evaluate_every, config.evaluate_episodes
+    every, episodes, saving = config.evaluate_every, config.evaluate_episodes, config.save_every
     dreamt = None
     if real != config.env:
         # Whole games as they are shipped, whatever short or odd ones it learned from.
         dreamt = (config.env, config.dream.whole_games(config.evaluate_steps).given())
         options = {**config.dream.given(), "digest": Dream(_options(config)).shared.digest}
         training |= {"dream": options, "real_lanes": config.real_lanes}
-    grading = GradingConfig(config.env, real, dreamt, every, episodes, config.steps, config.network, training)
+    grading = GradingConfig(config.env, real, dreamt, every, episodes, saving, config.steps, config.network, training)
     return GradedPolicies(grading, folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from agents import graded_policies
 from agents.algorithms import DQNConfig, PPOConfig, make_agent
 from agents.checkpoint import InvalidCheckpoint, load_state
 from agents.evaluate import evaluate
+from agents.graded_policies import GradedPolicies
 from agents.network import FrameNetworkConfig
 from agents.policy_file import load_policy, read_record
 from agents.train import TrainConfig, make_lanes, train
@@ -87,6 +89,33 @@ def test_what_is_learned_is_not_lost_to_a_stop_while_it_is_judged(
     assert run.keys() == whole.keys()
     kept = [name for name in sorted(run) if name.endswith(".safetensors")][: judging + 1]
     assert all(run[name] == whole[name] for name in kept)
+
+
+@pytest.mark.parametrize("algo", [PPO, DQN])
+def test_little_is_lost_to_a_stop_between_two_grades(
+    tmp_path: Path, algo: PPOConfig | DQNConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grades may lie an hour apart. What goes on from such a state is graded where a whole run is, and nowhere else."""
+    steps: list[int] = []
+    usual = GradedPolicies._on_step
+
+    def stopped(self: GradedPolicies) -> bool:
+        steps.append(self.num_timesteps)
+        if len(steps) == 60:
+            raise KeyboardInterrupt
+        return usual(self)
+
+    config = _config(tmp_path, algo=algo, steps=200, evaluate_every=150, save_every=20)
+    with monkeypatch.context() as patched:
+        patched.setattr(GradedPolicies, "_on_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    lost = steps[-1] - torch.load(tmp_path / "state.pt", weights_only=True)["counters"]["num_timesteps"]
+    assert 0 <= lost <= 20 + 32 < steps[-1] < 150  # save_every, and the rollout that was not learned from yet
+    train(dataclasses.replace(config, resume=True))
+    names = sorted(file.stem for file in (tmp_path / "policies").glob("*.json"))
+    assert names[0] == "step_00000150"
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize("algo", [PPO, DQN])
