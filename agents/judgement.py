@@ -93,8 +93,8 @@ def _draw(curve: list[Judged], folder: RunFolder) -> None:
         ("real game", [each.real for each in curve], [each.real_interval for each in curve]),
         ("dream", [each.dreamt for each in curve], [each.dreamt_interval for each in curve]),
     ):
-        axes.plot(steps, means, marker=".", label=label)
-        axes.fill_between(steps, [low for low, _ in intervals], [high for _, high in intervals], alpha=0.2)
+        bars = [[mean - low, high - mean] for mean, (low, high) in zip(means, intervals, strict=True)]
+        axes.errorbar(steps, means, list(zip(*bars, strict=True)), marker=".", capsize=2, label=label)
     axes.set(xlabel="steps of training in the dream", ylabel="mean return")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -210,10 +210,10 @@ def test_each_temperature_is_learned_in_and_scored_on_both_sides(
     tmp_path: Path, config: TransferConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = {each.name: getattr(config, each.name) for each in dataclasses.fields(RunsConfig)}
-    sweep = TemperaturesConfig(**{**common, "out": tmp_path, "temperatures": (0.5, 2.0), "seeds": 1})
+    sweep = TemperaturesConfig(**{**common, "out": tmp_path, "temperatures": (2.0, 0.5), "seeds": 1})
     temperatures(sweep)
     found = json.loads((tmp_path / "temperatures.json").read_text())
-    assert [line["temperature"] for line in found["lines"]] == [0.5, 2.0, None]
+    assert [line["temperature"] for line in found["lines"]] == [0.5, 2.0, None], "not from cold to hot"
     cold, hot, random = found["lines"]
     assert cold["dreamt"]["count"] == hot["real"]["count"] == random["real"]["count"] == sweep.episodes
     assert random["dreamt"] is None

@@ -98,7 +98,7 @@ def _settings(config: TemperaturesConfig) -> dict[float, Setting]:
         each: Setting(
             dataclasses.replace(config, dream=dataclasses.replace(config.dream, temperature=each)), out / f"{each:g}"
         )
-        for each in config.temperatures
+        for each in sorted(config.temperatures)
     }
 
 
