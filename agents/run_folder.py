@@ -17,6 +17,7 @@ _FREE = {
     "processes",
     "evaluate_every",
     "evaluate_episodes",
+    "evaluate_steps",
     "save_every",
     "record",
 }
