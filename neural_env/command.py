@@ -148,13 +148,15 @@ _EXTRAS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage that `argv` names; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["--version"]:
-        print(f"neural-env {__version__}")
-        return 0
     name = stage_name(words)
-    if name is None:
-        return _without_stage(words)
-    return _guarded(name, words[len(name.split()) :])
+    try:
+        code = _without_stage(words) if name is None else _guarded(name, words[len(name.split()) :])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if _output_is_closed():
+            return _OUTPUT_CLOSED
+        raise
+    return code
 
 
 def stage_name(words: Sequence[str]) -> str | None:
@@ -190,9 +192,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:
     try:
-        code = _run(name, arguments)
-        sys.stdout.flush()
-        return code
+        return _run(name, arguments)
     except SystemExit as end:  # tyro's, after help or a mistake in the flags
         return end.code if isinstance(end.code, int) else 0 if end.code is None else _complain(name, str(end.code))
     except KeyboardInterrupt:
@@ -257,7 +257,10 @@ def _output_is_closed() -> bool:
 
 
 def _without_stage(words: Sequence[str]) -> int:
-    """Print the stages; naming none, or asking for help, is no mistake."""
+    """Print the stages, or the version; naming no stage, or asking for help, is no mistake."""
+    if words[:1] == ["--version"]:
+        print(f"neural-env {__version__}")
+        return 0
     named = [word for word in words if not word.startswith("-")]
     wants_help = not words or "--help" in words or "-h" in words
     group = [name for name in STAGES if named and name.split()[: len(named)] == named]

@@ -335,7 +335,8 @@ def test_the_command_itself_ends_without_a_traceback() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_reader_who_leaves_early_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", ["games", "--help"])
+def test_a_reader_who_leaves_early_is_no_error(arguments: str) -> None:
     """`neural-env games | head` must not end in a traceback about a broken pipe."""
-    ended = _console("games > >(exec true); sleep 0.1")
+    ended = _console(f"{arguments} > >(exec true); sleep 0.1")
     assert ended.stderr == ""
